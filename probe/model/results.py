@@ -1,0 +1,318 @@
+"""What was measured and what it was judged to mean: attempts, verdicts, measurements, the report.
+
+These are the public record (design §3, "The result model"); `probe.report` encodes them. A change is a breaking change.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from probe.failure import Failure
+
+SCHEMA_VERSION = 1
+
+
+class State(StrEnum):
+    """What became of a target, as seen from here."""
+
+    OK = "ok"
+    THROTTLED = "throttled"
+    BLOCKED = "blocked"
+    WITHHELD = "withheld"
+    DOWN = "down"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Strength(StrEnum):
+    """How well an accusation is supported."""
+
+    CONFIRMED = "confirmed"
+    LIKELY = "likely"
+
+
+class Mechanism(StrEnum):
+    """By what means: the closed list of docs/ontology.md, in OONI's path style."""
+
+    DNS_NXDOMAIN = "dns.nxdomain"
+    DNS_REFUSED = "dns.refused"
+    DNS_SERVFAIL = "dns.servfail"
+    DNS_NO_ANSWER = "dns.no_answer"
+    DNS_TIMEOUT = "dns.timeout"
+    DNS_BOGON = "dns.bogon"
+    DNS_INJECTION = "dns.injection"
+    DNS_INJECTION_BLOCKPAGE = "dns.injection.blockpage"
+    DNS_INTERCEPTION = "dns.interception"
+    IP_UNREACHABLE = "ip.unreachable"
+    IP_THROTTLE = "ip.throttle"
+    IP_STALL = "ip.stall"
+    TCP_TIMEOUT = "tcp.timeout"
+    TCP_RESET = "tcp.reset"
+    TCP_REFUSED = "tcp.refused"
+    TLS_RESET = "tls.reset"
+    TLS_RESET_SNI = "tls.reset.sni"
+    TLS_TIMEOUT = "tls.timeout"
+    TLS_TIMEOUT_SNI = "tls.timeout.sni"
+    TLS_THROTTLE = "tls.throttle"
+    TLS_THROTTLE_SNI = "tls.throttle.sni"
+    TLS_STALL = "tls.stall"
+    TLS_STALL_SNI = "tls.stall.sni"
+    TLS_MITM = "tls.mitm"
+    HTTP_BLOCKPAGE = "http.blockpage"
+    HTTP_REDIRECT = "http.redirect"
+    HTTP_RESET_HOST = "http.reset.host"
+    HTTP_TIMEOUT_HOST = "http.timeout.host"
+    HTTP_THROTTLE_HOST = "http.throttle.host"
+    THROTTLE_UNATTRIBUTED = "throttle.unattributed"
+    STALL_UNATTRIBUTED = "stall.unattributed"
+    PLATFORM_WITHHELD = "platform.withheld"
+    PLATFORM_GEOBLOCK = "platform.geoblock"
+    PLATFORM_HTTP_451 = "platform.http_451"
+    SERVER_DEAD_NAME = "server.dead_name"
+    SERVER_REFUSED = "server.refused"
+    SERVER_UNRESPONSIVE = "server.unresponsive"
+    SERVER_ERROR = "server.error"
+    SERVER_CERTIFICATE = "server.certificate"
+    SERVER_SLOW = "server.slow"
+
+
+class Comparison(StrEnum):
+    """Which two arms a goodput verdict compares (design §3, "What judgement must never do", 2)."""
+
+    NAME_AT_TARGET = "name_at_target"
+    NAME_AT_CONTROL = "name_at_control"
+    SIGNATURE = "signature"
+    HELPER = "helper"
+    BETWEEN_SERVERS = "between_servers"  # target against control: may clear, never accuses
+
+
+class Method(StrEnum):
+    """How traffic is slowed."""
+
+    POLICED = "policed"
+    SHAPED = "shaped"
+    LOSSY = "lossy"
+    STALLED = "stalled"
+    UNKNOWN = "unknown"
+
+
+class Trigger(StrEnum):
+    """What the slowing follows."""
+
+    SNI = "sni"
+    IP = "ip"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """Where on the path it happens: after the first and before the second hop number."""
+
+    after: int
+    before: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoodputFacts:
+    """The figures of one direction; rates in bit/s, a figure that is not known is None.
+
+    `ratio` is the median over pairs of target by control rate, `ratio_low` and `ratio_high` the least and greatest;
+    `ratio_level` the confidence that these two cover the true median (1 - 2^(1-pairs)). `detectable_ratio` is the
+    greatest ratio that this size of transfer, this RTT and a burst of 64 KB could have shown;
+    `detectable_burst_bytes` the largest burst under which a policer to a tenth of the line would still have been
+    seen. `caveat` is "" or says what the figures lack.
+    """
+
+    target_bps: float | None
+    control_bps: float | None
+    ratio: float | None
+    ratio_low: float | None
+    ratio_high: float | None
+    ratio_level: float | None
+    pairs: int
+    detectable_ratio: float | None
+    detectable_burst_bytes: int | None
+    comparison: Comparison | None
+    method: Method
+    stall_after_bytes: int | None
+    limit_bps: float | None  # the policer's or shaper's own rate, where its signature shows one
+    trigger: Trigger
+    hop: Hop | None
+    confirmed_by_repeat: bool
+    caveat: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """The few numbers and names that a verdict rests on."""
+
+    host: str | None = None
+    endpoint: str | None = None
+    failure: Failure | None = None
+    http_status: int | None = None
+    certificate_issuer: str | None = None
+    addresses: tuple[str, ...] = ()
+    download: GoodputFacts | None = None
+    upload: GoodputFacts | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A judgement; `rule_ids` names the branches that gave it; `strength` is None unless the state claims a cause."""
+
+    state: State
+    strength: Strength | None
+    mechanisms: tuple[Mechanism, ...]
+    rule_ids: tuple[str, ...]
+    rules_version: str
+    reason: str
+    facts: Facts = Facts()
+
+
+class AttemptStatus(StrEnum):
+    COMPLETED = "completed"
+    ERROR = "error"
+    NOT_SCHEDULED = "not_scheduled"
+    CANCELLED = "cancelled"
+
+
+class ProblemReason(StrEnum):
+    """Why a check gave no evidence: never a state of the network."""
+
+    BUG = "bug"
+    BUDGET = "budget"
+    DEADLINE = "deadline"
+    MISSING_CAPABILITY = "missing_capability"
+    NOTHING_TO_MEASURE = "nothing_to_measure"
+    MEDIA_GONE = "media_gone"
+    NO_ADDRESS = "no_address"
+    LOCAL_NETWORK = "local_network"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    reason: ProblemReason
+    stage: str
+    detail: str
+
+
+class CannotRun(Exception):
+    """A check could not be run at all; the network's failures are observations instead."""
+
+    def __init__(self, reason: ProblemReason, *, stage: str, detail: str) -> None:
+        super().__init__(f"{stage}: {detail}")
+        self.problem = Problem(reason=reason, stage=stage, detail=detail)
+
+
+E = TypeVar("E")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt(Generic[E]):
+    """Whether a check ran, apart from what it found."""
+
+    status: AttemptStatus
+    evidence: E | None = None
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One check on one input of a target (or of a control: then `target` is "")."""
+
+    id: str
+    check: str
+    check_version: str
+    target: str
+    input: str
+    started_at: str
+    duration_seconds: float
+    sent_bytes: int
+    received_bytes: int
+    attempt: Attempt[object]
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetResult:
+    id: str
+    name: str
+    verdict: Verdict
+    measurements: tuple[Measurement, ...]
+
+
+class NetworkState(StrEnum):
+    OK = "ok"
+    NO_NETWORK = "no_network"
+    CAPTIVE_PORTAL = "captive_portal"
+    CONTROLS_FAILING = "controls_failing"
+    WHITE_LIST = "white_list"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """The line itself, judged from the controls; `left_out` names controls that disagree with the others."""
+
+    state: NetworkState
+    reason: str
+    ipv6: bool
+    left_out: tuple[str, ...] = ()
+    rule_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vantage:
+    """The network position that measures; never an address. None: not known."""
+
+    country: str | None = None
+    asn: int | None = None
+    network: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bytes:
+    sent: int
+    received: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """What was asked of this run."""
+
+    targets: tuple[str, ...]
+    checks: tuple[str, ...]
+    max_bytes: int
+    max_seconds: float
+    max_bytes_per_target: int
+    budget_hit: bool = False
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    state: State
+    targets: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything one run measured and concluded; the one document that all formats are made from."""
+
+    schema_version: int
+    probe_version: str
+    id: str
+    started_at: str
+    duration_seconds: float
+    parameters: Parameters
+    vantage: Vantage
+    network: Network
+    bytes: Bytes
+    controls: tuple[Measurement, ...]
+    targets: tuple[TargetResult, ...]
+    summary: tuple[Count, ...]
+
+
+def summarize(targets: Sequence[TargetResult]) -> tuple[Count, ...]:
+    """How many targets are in each state, in the order of `State`; never a mean of states."""
+    return tuple(Count(state=state, targets=sum(t.verdict.state is state for t in targets)) for state in State)
