@@ -1,20 +1,43 @@
 """Do the resolvers of this line give the addresses that trusted, encrypted resolvers give?
 
-Evidence only: `probe.verdict.dns` decides what it means.
+Evidence only: `probe.verdict.dns` decides what it means. Whether the addresses accept connections is for `reach`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from probe.model.observations import DnsQuery, TlsHandshake
+from probe.checks.addresses import (
+    dialable,
+    distinct,
+    embedded_ipv4,
+    given,
+    host_of,
+    is_literal,
+    may_dial_unvouched,
+    verifies,
+)
+from probe.checks.context import Context
+from probe.checks.pacing import HANDSHAKE_SECONDS, QUERY_SECONDS, deadline, pause, side_by_side, time_for
+from probe.model.observations import DnsQuery, Engine, TlsHandshake
+from probe.model.results import CannotRun, ProblemReason
+from probe.model.targets import Endpoint
+
+QUERY_TYPES = ("A", "AAAA")
+MAX_SYSTEM_SERVERS = 2
+MAX_HANDSHAKES = 4
+MAX_CONTROL_HANDSHAKES = 2  # a family: one dead address must not take the control of the comparison away
+HTTPS_PORT = 443
+INVENTED_LABEL = "no-such-name-"  # then 12 random hex digits: no one has registered it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """`system`: getaddrinfo and the configured servers over UDP. `control`: encrypted resolvers.
 
-    `decoy`: a name that cannot exist, asked of the system's servers (an answer to it is a resolver that invents).
-    `handshakes`: for addresses that only the system gave: a TLS handshake verified for the name.
-    `control_handshakes`: the same for one address that control gave, so that a failing verification says something.
+    Only where the two do not agree: `decoy`: through the same servers a neutral name (is the server alive?) and a name
+    that cannot exist (an answer to it is a resolver that invents). `handshakes`: for addresses that only the system
+    gave: a TLS handshake verified for the name, repeated where it failed. `control_handshakes`: the same for addresses
+    that control gave, so that a failing verification says something.
     """
 
     hostname: str
@@ -23,3 +46,144 @@ class Evidence:
     decoy: tuple[DnsQuery, ...]
     handshakes: tuple[TlsHandshake, ...]
     control_handshakes: tuple[TlsHandshake, ...]
+
+
+def is_invented(hostname: str) -> bool:
+    """Whether a decoy's name is the one that cannot exist, rather than the neutral one."""
+    return hostname.startswith(INVENTED_LABEL)
+
+
+def is_known(address: str, control: Sequence[str]) -> bool:
+    """Whether control gave this address, or the IPv4 address that DNS64 wrapped in it."""
+    return address in control or embedded_ipv4(address) in control
+
+
+async def gather(ctx: Context[Evidence]) -> Evidence:
+    """Ask everyone at once; where the system's answers are not control's, ask and look again."""
+    hostname = host_of(ctx.input)
+    if not hostname or is_literal(hostname):
+        raise CannotRun(ProblemReason.NOTHING_TO_MEASURE, stage="dns", detail="an address needs no resolver")
+    system, control = await side_by_side([_ask_system(ctx, hostname), _ask_control(ctx, hostname)])
+    first = Evidence(hostname=hostname, system=system, control=control, decoy=(), handshakes=(), control_handshakes=())
+    doubtful = tuple(query for query in system if _is_doubtful(query, dialable(control)))
+    if not doubtful or not (given(system) or given(control)):
+        return first
+    return await _look_closer(ctx, first, doubtful)
+
+
+async def _ask_system(ctx: Context[Evidence], hostname: str) -> tuple[DnsQuery, ...]:
+    """Ask getaddrinfo, and the configured servers over UDP."""
+    until = deadline(ctx, QUERY_SECONDS)
+    servers = tuple(ctx.net.system_servers())[:MAX_SYSTEM_SERVERS]
+    return await side_by_side(
+        [
+            ctx.net.resolve(hostname, deadline=until),
+            *(ctx.net.query_udp(s, hostname, kind, deadline=until) for s in servers for kind in QUERY_TYPES),
+        ]
+    )
+
+
+async def _ask_control(ctx: Context[Evidence], hostname: str) -> tuple[DnsQuery, ...]:
+    until = deadline(ctx, QUERY_SECONDS)
+    return await side_by_side(
+        ctx.net.query_encrypted(resolver, hostname, kind, deadline=until)
+        for resolver in ctx.controls.resolvers
+        for kind in QUERY_TYPES
+    )
+
+
+def _is_doubtful(query: DnsQuery, control: Sequence[str]) -> bool:
+    """Whether no address in it is one that control gave; an AAAA question without answer is normal."""
+    if not query.addresses:
+        return query.query_type != "AAAA" or not any(":" not in address for address in control)
+    return not any(is_known(address, control) for address in query.addresses)
+
+
+async def _look_closer(ctx: Context[Evidence], first: Evidence, doubtful: tuple[DnsQuery, ...]) -> Evidence:
+    """Repeat what was doubtful, ask the decoys, and shake hands at addresses that only the system gave."""
+    control = dialable(first.control)
+    suspects = tuple(
+        address
+        for address in distinct(a for query in doubtful for reply in query.replies for a in reply.addresses)
+        if not is_known(address, control) and may_dial_unvouched(address)
+    )[:MAX_HANDSHAKES]
+    queries, handshakes = await side_by_side(
+        [_ask_again(ctx, doubtful), _shake_hands(ctx, first.hostname, suspects, control)]
+    )
+    repeated = tuple(q for q in queries if isinstance(q, DnsQuery) and q.hostname == first.hostname)
+    return replace(
+        first,
+        system=(*first.system, *repeated),
+        decoy=tuple(q for q in queries if isinstance(q, DnsQuery) and q.hostname != first.hostname),
+        handshakes=tuple(h for h in handshakes if isinstance(h, TlsHandshake) and h.endpoint.address in suspects),
+        control_handshakes=tuple(
+            h for h in handshakes if isinstance(h, TlsHandshake) and h.endpoint.address not in suspects
+        ),
+    )
+
+
+async def _ask_again(ctx: Context[Evidence], doubtful: tuple[DnsQuery, ...]) -> tuple[DnsQuery, ...]:
+    """The decoys, the neutral one once more where it failed, then every doubtful question a second time."""
+    names = [name for name in ctx.controls.names if name != doubtful[0].hostname]
+    decoys: tuple[DnsQuery, ...] = ()
+    if names:
+        neutral = ctx.net.random.choice(names)
+        invented = f"{INVENTED_LABEL}{ctx.net.random.getrandbits(48):012x}.{neutral}"
+        asked = tuple({(q.engine, q.resolver_address): q for q in doubtful}.values())
+        wanted = [*(replace(q, hostname=neutral, query_type="A") for q in asked)]
+        wanted += [replace(q, hostname=invented, query_type="A") for q in asked if q.engine is Engine.UDP]
+        decoys = await side_by_side(_ask_like(ctx, query) for query in wanted)
+    if not await pause(ctx, QUERY_SECONDS):
+        return decoys
+    unanswered = [q for q in decoys if q.failure is not None and not is_invented(q.hostname)]
+    return (*decoys, *await side_by_side(_ask_like(ctx, query) for query in (*unanswered, *doubtful)))
+
+
+async def _ask_like(ctx: Context[Evidence], query: DnsQuery) -> DnsQuery:
+    """Put the question of `query` to the same system resolver."""
+    until = deadline(ctx, QUERY_SECONDS)
+    if query.engine is Engine.GETADDRINFO:
+        return await ctx.net.resolve(query.hostname, deadline=until)
+    return await ctx.net.query_udp(query.resolver_address, query.hostname, query.query_type, deadline=until)
+
+
+async def _shake_hands(
+    ctx: Context[Evidence], hostname: str, suspects: Sequence[str], control: Sequence[str]
+) -> tuple[TlsHandshake, ...]:
+    """At each suspect address, and for each family at control's addresses until one verifies."""
+    families = {":" in address for address in suspects} or {any(":" in a for a in control[:1])}
+    by_family = [[a for a in control if (":" in a) is family][:MAX_CONTROL_HANDSHAKES] for family in families]
+    found = await side_by_side(
+        [
+            *(_twice_at(ctx, hostname, address) for address in suspects),
+            *(_until_verified(ctx, hostname, addresses) for addresses in by_family),
+        ]
+    )
+    return tuple(handshake for group in found for handshake in group)
+
+
+async def _twice_at(ctx: Context[Evidence], hostname: str, address: str) -> tuple[TlsHandshake, ...]:
+    first = await _shake_hand(ctx, hostname, address)
+    if verifies(first, hostname) or not await pause(ctx, HANDSHAKE_SECONDS):
+        return (first,)
+    return (first, await _shake_hand(ctx, hostname, address))
+
+
+async def _until_verified(ctx: Context[Evidence], hostname: str, addresses: Sequence[str]) -> tuple[TlsHandshake, ...]:
+    made: list[TlsHandshake] = []
+    for address in addresses:
+        if not time_for(ctx, HANDSHAKE_SECONDS):
+            break
+        made.append(await _shake_hand(ctx, hostname, address))
+        if verifies(made[-1], hostname):
+            break
+    return tuple(made)
+
+
+async def _shake_hand(ctx: Context[Evidence], hostname: str, address: str) -> TlsHandshake:
+    return await ctx.net.handshake(
+        Endpoint(address=address, port=HTTPS_PORT),
+        server_name=hostname,
+        verified_name=hostname,
+        deadline=deadline(ctx, HANDSHAKE_SECONDS),
+    )

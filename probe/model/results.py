@@ -236,10 +236,13 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetResult:
+    """`media_hosts` served nothing but media candidates: one of them may be dead while another works."""
+
     id: str
     name: str
     verdict: Verdict
     measurements: tuple[Measurement, ...]
+    media_hosts: tuple[str, ...] = ()
 
 
 class NetworkState(StrEnum):

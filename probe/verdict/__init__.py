@@ -1,0 +1,1 @@
+"""Pure judgement: evidence in, verdict out; no network, no clock, no randomness."""

@@ -231,8 +231,7 @@ def build_icmp(message: IcmpMessage) -> bytes:
 
 
 def icmp_error(about: bytes, *, sender: str, kind: int, code: int) -> bytes:
-    """The ICMP error packet that `sender` (a router) returns about the packet `about`, quoting what RFC 792 asks for.
-    """
+    """The ICMP error that the router `sender` returns about the packet `about`, quoting what RFC 792 asks for."""
     packet = parse_ipv4(about)
     message = IcmpMessage(type=kind, code=code, payload=about[:QUOTED_BYTES])
     return build_ipv4(
@@ -302,8 +301,7 @@ def parse_dns_question(payload: bytes) -> DnsQuestion:
 def build_dns_answer(
     question: DnsQuestion, *, rcode: int, addresses: Sequence[str] = (), ttl_seconds: int = 60
 ) -> bytes:
-    """An answer to `question` with `addresses` of its type (A or AAAA), as a resolver that offers recursion gives it.
-    """
+    """An answer to `question` with `addresses` of its type (A or AAAA), as a recursive resolver gives it."""
     flags = 0x8080 | (0x100 if question.recursion_desired else 0) | rcode
     head = struct.pack("!HHHHHH", question.id, flags, 1, len(addresses), 0, 0)
     records = b""

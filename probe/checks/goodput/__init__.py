@@ -1,0 +1,9 @@
+"""Is the same payload slower when the server name, or the address, is the target's?
+
+Evidence only: `probe.verdict.goodput` decides what it means, and through `ctx.enough` what is measured next.
+"""
+
+from probe.checks.goodput.evidence import Arm, Candidate, Evidence, Phase, Series, Trial
+from probe.checks.goodput.gather import gather
+
+__all__ = ["Arm", "Candidate", "Evidence", "Phase", "Series", "Trial", "gather"]

@@ -1,0 +1,189 @@
+"""How large, how long and in which order are the transfers of one direction?
+
+Keeps the record of a direction while it is measured. Which arms are compared is for `gather` and the judge.
+"""
+
+from statistics import median
+
+from probe.checks.context import Context
+from probe.checks.goodput.evidence import Arm, Candidate, Phase, Series, Trial
+from probe.checks.goodput.fate import PILOT_BYTES, TOO_MANY, Fate, fate, is_sample
+from probe.checks.goodput.media import Place
+from probe.model.observations import Direction, Transfer
+from probe.net.base import TransferRequest
+from probe.stats.curves import elapsed_seconds, end_time, mid_bps, min_rtt_seconds, stream_bytes
+
+KIB = 1024
+# From which rate of the pilot which size: large enough to see past a policer's burst, small enough to end (feasibility
+# §0 and §2: 256 KB down and 128 KB up is where a quarter of a 20/8 line is found inside 4 MB).
+SIZES = ((2.5e6, 256 * KIB), (1e6, 128 * KIB), (0.3e6, 64 * KIB), (0.0, 32 * KIB))
+MAX_BYTES = {Direction.DOWNLOAD: 256 * KIB, Direction.UPLOAD: 128 * KIB}
+WIRE_SHARE = 1.06  # headers of TLS, TCP and IP, and what a lossy line sends twice
+HANDSHAKE_BYTES = 12_000  # both ways, with a long certificate chain
+PILOT_SECONDS = 8.0  # 64 KB and the handshakes at 0.1 Mbit/s
+TARGET_PILOT_SECONDS = 2.5  # only its answer is wanted, not all its bytes
+TARGET_PILOT_RTTS = 8  # … for which TCP, TLS and the request take four
+MIN_PAIR_SECONDS = 1.5  # feasibility §0: below, a retransmission timeout decides
+MAX_PAIR_SECONDS = 15.0
+CONTROL_TIMES = 4.0  # a transfer cut at four times its control's is below 0.25 of its rate whatever it does after
+LEAST_CONTROL_TIMES = 2.0  # with less time left than this per transfer no pair is begun: it could not say "slower"
+LONG_SECONDS = 2.5  # the first transfer of a repetition: its rate and its method show better over more time
+MAX_DRAIN_SECONDS = 2.0  # twice the worst bufferbloat of the lab
+MIN_SMALL_BYTES = 1024
+
+
+class Recorder:
+    """The transfers of one direction, as they are made; `series()` is the evidence so far."""
+
+    def __init__(self, ctx: Context[Series], direction: Direction, *, deadline: float, reserve_bytes: int) -> None:
+        self.direction, self.deadline = direction, deadline
+        self.target: Place | None = None
+        self.control: Place | None = None
+        self.neutral_name = ""
+        self.num_bytes = 0
+        self.trials: list[Trial] = []
+        self.candidates: tuple[Candidate, ...] = ()
+        self.budget_hit = self.deadline_hit = self.told_off = False
+        self.first_pair_at = -1  # how many trials stood before the first pair
+        self._ctx, self._reserve_bytes = ctx, reserve_bytes
+        self._order = self._pairs = 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a limit, or a server that asked to be left alone, ended this."""
+        return self.budget_hit or self.deadline_hit or self.told_off
+
+    def series(self) -> Series:
+        return Series(
+            direction=self.direction,
+            url=self.target.url if self.target else "",
+            control_url=self.control.url if self.control else "",
+            neutral_name=self.neutral_name,
+            num_bytes=self.num_bytes,
+            trials=tuple(self.trials),
+            candidates=self.candidates,
+            budget_hit=self.budget_hit,
+            deadline_hit=self.deadline_hit,
+        )
+
+    def choose_size(self, pilot: Transfer) -> None:
+        """The size of every transfer in a pair: by the pilot's rate, and at least two round trips of it."""
+        rate = mid_bps(pilot)
+        by_rate = next(size for least_bps, size in SIZES if rate >= least_bps)
+        by_delay = int(2 * rate / 8 * (min_rtt_seconds(pilot) or 0.0))
+        self.num_bytes = min(max(by_rate, by_delay), MAX_BYTES[self.direction])
+
+    def shrink(self, made: int) -> None:
+        """The pair just made ended early on its control's side as well: count it as a pilot and ask for less."""
+        self.num_bytes = min(self.num_bytes, PILOT_BYTES)
+        kept, again = self.trials[:-made], self.trials[-made:]
+        self.trials = kept + [Trial(arm=t.arm, phase=Phase.PILOT, pair=None, transfer=t.transfer) for t in again]
+
+    async def pilot(self, arm: Arm, num_bytes: int) -> Transfer | None:
+        """One transfer before any pair; None where a limit forbids it."""
+        seconds = PILOT_SECONDS
+        if arm is Arm.TARGET:
+            rtts = [t.transfer.t_connected - t.transfer.t0 for t in self.trials if t.transfer.t_connected is not None]
+            seconds = min(seconds, max(TARGET_PILOT_SECONDS, TARGET_PILOT_RTTS * min(rtts, default=0.0)))
+        if not self._allowed(num_bytes, 1):
+            return None
+        left = self.deadline - self._now()
+        if left < MIN_PAIR_SECONDS:
+            self.deadline_hit = True
+            return None
+        return await self._transfer(arm, Phase.PILOT, None, num_bytes, min(seconds, left))
+
+    async def pair(self, arms: tuple[Arm, Arm], phase: Phase) -> None:
+        """Both arms, in random order, with the same size and the same time; nothing where a limit forbids it."""
+        seconds = self._pair_seconds(arms[1])
+        if seconds is None or not self._allowed(self.num_bytes, 2):
+            return
+        if self.first_pair_at < 0:
+            self.first_pair_at = len(self.trials)
+        again = phase is Phase.CONFIRM and not any(t.phase is Phase.CONFIRM for t in self.trials)
+        left = self.deadline - self._now() - 2 * seconds
+        longer = max(seconds, LONG_SECONDS) if again and left > LONG_SECONDS - seconds else seconds
+        order = list(arms)
+        self._ctx.net.random.shuffle(order)
+        number, self._pairs = self._pairs, self._pairs + 1
+        for arm in order:
+            limit = longer if arm is arms[0] else seconds
+            made = await self._transfer(arm, phase, number, self.num_bytes, limit)
+            if made.status == TOO_MANY:
+                return
+
+    async def small(self) -> None:
+        """One object below the offset at which the target's transfers stand still."""
+        stuck = [
+            t for t in self.trials if t.phase in (Phase.FIRST, Phase.CONFIRM) and t.arm in (Arm.TARGET, Arm.FOREIGN)
+        ]
+        arm = stuck[-1].arm
+        least = min(t.transfer.num_bytes for t in stuck)
+        before_request = max(0, min(stream_bytes(t.transfer) - t.transfer.num_bytes for t in stuck))
+        num_bytes = max(MIN_SMALL_BYTES, (least - before_request) // 2 if least > before_request else least // 2)
+        seconds = self._pair_seconds(Arm.NEUTRAL)
+        if seconds is None or not self._allowed(num_bytes, 1):
+            return
+        await self._transfer(arm, Phase.SMALL, None, num_bytes, seconds)
+
+    def _now(self) -> float:
+        return self._ctx.net.clock.now()
+
+    def _allowed(self, num_bytes: int, transfers: int) -> bool:
+        """Whether the worst that these transfers can cost still fits, with what is kept for the other direction."""
+        worst = transfers * (int(num_bytes * WIRE_SHARE) + HANDSHAKE_BYTES)
+        if not self._ctx.budget.allows(worst + self._reserve_bytes):
+            self.budget_hit = True
+        return not self.budget_hit
+
+    def _pair_seconds(self, control_arm: Arm) -> float | None:
+        """How long each transfer of the next pair may take; None, noted, where too little time is left."""
+        usual = self._control_seconds(control_arm)
+        wanted = min(MAX_PAIR_SECONDS, max(MIN_PAIR_SECONDS, CONTROL_TIMES * usual))
+        seconds = min(wanted, (self.deadline - self._now()) / 2)
+        if seconds < min(wanted, max(MIN_PAIR_SECONDS, LEAST_CONTROL_TIMES * usual)):
+            self.deadline_hit = True
+            return None
+        return seconds
+
+    def _control_seconds(self, control_arm: Arm) -> float:
+        """The median time of the control arm's transfers; before the first one, the pilot's scaled to this size."""
+        same = [t.transfer for t in self.trials if t.arm is control_arm and is_sample(t.transfer)]
+        paired = [elapsed_seconds(t) for t in same if t.requested_bytes == self.num_bytes]
+        if paired:
+            return median(paired)
+        pilots = [t.transfer for t in self.trials if t.arm in (control_arm, Arm.NEUTRAL) and is_sample(t.transfer)]
+        if not pilots or pilots[-1].t_request is None:
+            return 0.0
+        last = pilots[-1]
+        moving = end_time(last) - pilots[-1].t_request
+        return elapsed_seconds(last) + moving * max(0.0, self.num_bytes / max(1, last.num_bytes) - 1)
+
+    async def _transfer(self, arm: Arm, phase: Phase, pair: int | None, num_bytes: int, seconds: float) -> Transfer:
+        place = self.control if arm in (Arm.FOREIGN, Arm.CONTROL) else self.target
+        assert place is not None and self.target is not None
+        names = {Arm.NEUTRAL: self.neutral_name, Arm.CONTROL: place.host}
+        request = TransferRequest(
+            direction=self.direction,
+            url=place.filled(num_bytes),
+            endpoint=place.endpoint,
+            server_name=names.get(arm, self.target.host),
+            host=place.host,
+            num_bytes=num_bytes,
+            verify=arm in (Arm.TARGET, Arm.CONTROL),
+            order=self._order,
+        )
+        self._order += 1
+        made = await self._ctx.net.transfer(request, deadline=self._now() + seconds)
+        self.trials.append(Trial(arm=arm, phase=phase, pair=pair, transfer=made))
+        self.told_off = self.told_off or made.status == TOO_MANY
+        if fate(made) is not Fate.DELIVERED:
+            await self._drain(made)
+        return made
+
+    async def _drain(self, made: Transfer) -> None:
+        """Wait until what an aborted transfer left in queues has passed; the next handshake waits behind it as well."""
+        rtts = made.series.rtt_seconds
+        if rtts:
+            queued = max(max(rtts) - min(rtts), rtts[-1])
+            await self._ctx.net.clock.sleep(min(queued, MAX_DRAIN_SECONDS))

@@ -1,0 +1,56 @@
+"""May this program contact these hosts from this line? Asked before the first packet, in words.
+
+Consent is given for a policy version; a risk group is asked for apart, as a group, because contacting an organisation
+that a state has outlawed can endanger the person who does it. Where it is kept is the store's business.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from probe.model.targets import Risk, Target
+from probe.registry import hosts
+
+POLICY_VERSION = 1  # raised when what is sent, contacted or kept changes: everybody is asked again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """What a person agreed to: a policy version, and whether the high-risk group is included."""
+
+    policy_version: int
+    high_risk: bool
+
+    @property
+    def valid(self) -> bool:
+        return self.policy_version == POLICY_VERSION
+
+
+def question(targets: Sequence[Target], *, max_bytes: int) -> str:
+    """What will be contacted, how much data it takes, what is kept: the text that is agreed to."""
+    names = ", ".join(t.name for t in targets)
+    contacted = len({h for t in targets for h in hosts(t)} | {str(s) for t in targets for s in t.services})
+    return (
+        f"Throttleprobe will contact {contacted} hosts of {len(targets)} targets from this line, as a browser would:\n"
+        f"  {names}\n"
+        "and the control sites and resolvers of targets.yaml. Whoever runs this network can see that it does.\n"
+        "It asks for pages, downloads media, and uploads random bytes that the platforms refuse.\n"
+        f"It moves at most {max_bytes / 1e6:.0f} MB in this run, at most 4 MB a target.\n"
+        "Kept on this machine only: what answered, when, and how fast. Never your address. Nothing is sent anywhere.\n"
+        "What is sent where, and why: docs/ethics.md. All hosts: throttleprobe targets list."
+    )
+
+
+def risk_question(targets: Sequence[Target]) -> str:
+    """The separate question about targets that may endanger whoever contacts them."""
+    names = ", ".join(t.name for t in targets)
+    return (
+        "Some states have outlawed these organisations; contacting them can be held against you:\n"
+        f"  {names}\n"
+        "They are left out unless you agree to contact all of them."
+    )
+
+
+def split_by_risk(targets: Sequence[Target]) -> tuple[tuple[Target, ...], tuple[Target, ...]]:
+    """Targets of low and of high risk, each in their order."""
+    low = tuple(t for t in targets if t.risk is Risk.LOW)
+    return low, tuple(t for t in targets if t.risk is Risk.HIGH)

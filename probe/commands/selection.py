@@ -1,0 +1,90 @@
+"""Which targets, in which state of mind? From what a person typed to what the runner is given, or a clear refusal."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from probe.model.results import State
+from probe.model.targets import Media, Risk, Target, TargetList
+from probe.registry import host_of
+from probe.report import Format
+from probe.store import Store
+
+MAX_LISTED_SITES = 1_000  # of --list: more is a scan, not a measurement
+# A whole verdict with its repeat takes 13 upload flows of at most 128 KB, a clean one 5: two clean ones and a little
+# more a day.
+MAX_UPLOAD_FLOWS_PER_HOST_AND_DAY = 16
+
+
+class UsageError(Exception):
+    """The command line asks for something that does not exist."""
+
+
+def known_formats(word: str) -> Format:
+    try:
+        return Format(word)
+    except ValueError:
+        raise UsageError(f"no such format: {word}; there are {', '.join(Format)}") from None
+
+
+def known_states(words: Sequence[str]) -> frozenset[State]:
+    unknown = [word for word in words if word not in set(State)]
+    if unknown:
+        raise UsageError(f"no such state: {', '.join(unknown)}; there are {', '.join(State)}")
+    return frozenset(State(word) for word in words)
+
+
+def select(listed: TargetList, ids: Sequence[str], list_file: Path | None, *, high_risk: bool) -> tuple[Target, ...]:
+    """The targets named, or those of the list file, or all that were agreed to; order as in the file."""
+    by_id = {target.id: target for target in listed.targets}
+    for wanted in ids:
+        if wanted not in by_id:
+            close = difflib.get_close_matches(wanted, by_id, n=3)
+            hint = f"; did you mean {', '.join(close)}?" if close else "; see: throttleprobe targets list"
+            raise UsageError(f"no such target: {wanted}{hint}")
+    chosen = [by_id[i] for i in dict.fromkeys(ids)]
+    if not ids and list_file is None:
+        chosen = [t for t in listed.targets if high_risk or t.risk is Risk.LOW]
+    if refused := [t.id for t in chosen if t.risk is Risk.HIGH and not high_risk]:
+        raise UsageError(f"contacting {', '.join(refused)} may endanger you; agree to that group with --risk high")
+    if list_file is not None:
+        chosen += read_list(list_file)
+    if not chosen:
+        raise UsageError("no target to measure")
+    return tuple(chosen)
+
+
+def read_list(path: Path) -> tuple[Target, ...]:
+    """A target for each URL or host name of a file, one a line; blank lines and # comments are passed over."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read ({type(error).__name__})") from None
+    words = [line.split("#", 1)[0].strip() for line in lines]
+    urls = list(dict.fromkeys(w if "://" in w else f"https://{w}/" for w in words if w))
+    if len(urls) > MAX_LISTED_SITES:
+        raise UsageError(f"{path}: more than {MAX_LISTED_SITES} sites")
+    targets: dict[str, Target] = {}
+    for number, url in enumerate(urls, 1):
+        host = host_of(url)
+        if not url.startswith(("http://", "https://")) or not host:
+            raise UsageError(f"{path}: not a site: {url}")
+        identity = re.sub(r"[^a-z0-9]+", "-", host.lower()).strip("-")[:50] or "site"
+        identity = identity if identity not in targets else f"{identity}-{number}"
+        targets[identity] = Target(id=identity, name=host, sites=(url,))
+    return tuple(targets.values())
+
+
+def without_uploads(targets: Sequence[Target], store: Store | None, *, wanted: bool) -> tuple[Target, ...]:
+    """The targets without the uploads that are switched off, or whose host has had its share of today's."""
+
+    def allowed(url: str) -> bool:
+        today = store.uploads_today(host_of(url)) if store is not None else 0
+        return wanted and today < MAX_UPLOAD_FLOWS_PER_HOST_AND_DAY
+
+    return tuple(
+        replace(t, media=Media(download=t.media.download, upload=tuple(u for u in t.media.upload if allowed(u.url))))
+        for t in targets
+    )

@@ -1,0 +1,51 @@
+"""A stored run shown again, the history of runs, and old evidence judged by today's rules."""
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from probe import config, judgement, records
+from probe.commands import terminal
+from probe.commands.history import history_table
+from probe.commands.measure import EXIT_DONE, open_store
+from probe.commands.selection import UsageError, known_formats
+from probe.registry import EVIDENCE_TYPES
+from probe.store import NoSuchRun, StoreError
+
+
+def show(run_id: str | None, since: str | None, *, output_format: str, output: Path | None, state: Path | None) -> int:
+    """A stored run again, or a line for each run since a date."""
+    try:
+        chosen = known_formats(output_format)
+        settings = config.read_settings(os.environ, state_dir=state)
+        with open_store(settings.state_dir) as store:
+            if since is None:
+                terminal.tell(store.report(run_id), chosen, output)
+            else:
+                terminal.show(history_table(store.history(_date(since))))
+    except config.ConfigError as error:
+        return terminal.refuse(*error.lines)
+    except (UsageError, StoreError, NoSuchRun) as error:
+        return terminal.refuse(str(error))
+    return EXIT_DONE
+
+
+def _date(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError:
+        raise UsageError(f"{text}: not a date like 2026-11-21") from None
+
+
+def rejudge(file: Path, *, output_format: str, output: Path | None) -> int:
+    """Judge a stored report anew; a file that is no report exits 2."""
+    try:
+        chosen = known_formats(output_format)
+        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        terminal.tell(judgement.rejudge(records.decode(data, EVIDENCE_TYPES)), chosen, output)
+    except OSError as error:
+        return terminal.refuse(f"{file}: {error.strerror}")
+    except (UsageError, records.RecordError) as error:
+        return terminal.refuse(f"{file}: {error}")
+    return EXIT_DONE

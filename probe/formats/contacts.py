@@ -1,0 +1,97 @@
+"""Whom did the probe contact for a target, and what for?
+
+Read from the evidence of every check: endpoints that were dialled, resolvers that were asked. Addresses that were only
+seen in answers are not contacts.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from probe.checks import dns, goodput, http, reach, tls
+from probe.model.observations import DnsQuery, Engine, HttpExchange, TlsHandshake
+from probe.model.results import Measurement
+
+SYSTEM_RESOLVER = "the system's resolver"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """One place: `name` as sent in SNI, Host or the question's resolver, `place` the address and port."""
+
+    name: str
+    place: str
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contacted:
+    """One place and everything it was contacted for."""
+
+    place: str
+    names: tuple[str, ...]
+    purposes: tuple[str, ...]
+    times: int
+
+
+def contacted(measurements: Iterable[Measurement]) -> tuple[Contacted, ...]:
+    """Every place once, in the order first contacted."""
+    found: dict[str, list[Contact]] = {}
+    for measurement in measurements:
+        for contact in _contacts(measurement.attempt.evidence):
+            found.setdefault(contact.place, []).append(contact)
+    return tuple(
+        Contacted(
+            place=place,
+            names=tuple(dict.fromkeys(c.name for c in contacts if c.name)),
+            purposes=tuple(dict.fromkeys(c.purpose for c in contacts)),
+            times=len(contacts),
+        )
+        for place, contacts in found.items()
+    )
+
+
+def _contacts(evidence: object) -> Iterator[Contact]:
+    match evidence:
+        case dns.Evidence():
+            yield from map(_query, (*evidence.system, *evidence.control, *evidence.decoy))
+            yield from map(_handshake, (*evidence.handshakes, *evidence.control_handshakes))
+        case reach.Evidence():
+            for connect in (*evidence.connects, *evidence.neutral):
+                yield Contact(name=evidence.host, place=str(connect.endpoint), purpose="TCP")
+        case tls.Evidence():
+            own, foreign = (*evidence.target, *evidence.neutral), (*evidence.nameless, *evidence.foreign_neutral)
+            yield from map(_handshake, (*own, *foreign, *evidence.foreign))
+        case http.Evidence():
+            yield from _pages(evidence)
+        case goodput.Evidence():
+            for series in (evidence.download, evidence.upload):
+                for trial in series.trials if series else ():
+                    moved = trial.transfer
+                    yield Contact(name=moved.host, place=str(moved.endpoint), purpose=str(moved.direction))
+        case _:
+            return
+
+
+def _pages(evidence: http.Evidence) -> Iterator[Contact]:
+    for hop in (*evidence.plain, *evidence.secure):
+        yield from map(_query, hop.lookups)
+        yield from map(_exchange, hop.exchanges)
+    yield from map(_exchange, (*evidence.neutral, *evidence.foreign_neutral, *evidence.foreign))
+
+
+def _query(query: DnsQuery) -> Contact:
+    if query.engine is Engine.GETADDRINFO or not query.resolver_address:
+        return Contact(name="", place=SYSTEM_RESOLVER, purpose="DNS")
+    encrypted = query.engine is Engine.DOH
+    name = query.resolver if encrypted else ""
+    place = f"{query.resolver_address} port {443 if encrypted else 53}"
+    return Contact(name=name, place=place, purpose="encrypted DNS" if encrypted else "DNS")
+
+
+def _handshake(handshake: TlsHandshake) -> Contact:
+    return Contact(name=handshake.server_name or "no name", place=str(handshake.endpoint), purpose="TLS")
+
+
+def _exchange(exchange: HttpExchange) -> Contact:
+    secure = exchange.url.startswith("https:")
+    return Contact(name=exchange.host, place=str(exchange.endpoint), purpose="HTTPS" if secure else "HTTP")

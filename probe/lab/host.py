@@ -1,0 +1,129 @@
+"""Who holds the lab together while it runs?
+
+The lab's host: init of the PID namespace, in the middle network namespace. It starts the servers and the launcher,
+joins them, carries every packet, and ends with everything under it when the session that started it ends. Carrying is
+`probe.lab.forwarder`'s.
+"""
+
+import contextlib
+import gc
+import os
+import pickle
+import random
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from probe.lab.censor import Censor
+from probe.lab.forwarder import Forwarder, Port
+from probe.lab.line import Line
+from probe.lab.messages import (
+    AskStats,
+    Emulation,
+    Failed,
+    Ready,
+    SetRules,
+    channel_pair,
+    receive,
+    send,
+)
+from probe.lab.namespaces import (
+    INNER_MAC,
+    LabError,
+    connect_namespaces,
+    mac_bytes,
+    python_command,
+    start_apart,
+)
+
+EMULATION_FILE = "emulation.pickle"
+PRIORITY = -10  # a packet that waits for a processor looks like jitter; only the real root may ask for this
+
+
+def _start_child(module: str, arguments: list[str], *, fds: list[int], own_files: bool) -> tuple[int, socket.socket]:
+    """Start one of the two child processes; its process id and the socket on which it waits for our word."""
+    ours, theirs = channel_pair()
+    command = python_command(module, [*arguments, str(theirs.fileno())])
+    child = start_apart(command, pass_fds=[*fds, theirs.fileno()], own_files=own_files)
+    theirs.close()
+    return child.pid, ours
+
+
+def _start_children(directory: str, launch: socket.socket) -> tuple[socket.socket, socket.socket]:
+    """Servers and launcher, joined to us and ready. Raises LabError. The sockets close when the child ends."""
+    servers_pid, servers = _start_child("probe.lab.servers", [directory], fds=[], own_files=False)
+    arguments = [directory, str(launch.fileno())]
+    vantage_pid, launcher = _start_child("probe.lab.launcher", arguments, fds=[launch.fileno()], own_files=True)
+    connect_namespaces(vantage_pid=vantage_pid, servers_pid=servers_pid)
+    for channel in (servers, launcher):
+        channel.send(b"go")
+    for name, channel in (("the servers", servers), ("the vantage point", launcher)):
+        if not channel.recv(16):
+            raise LabError(f"{name} did not start")
+    return servers, launcher
+
+
+class _Control:
+    """Answers the session."""
+
+    def __init__(self, channel: socket.socket, forwarder: Forwarder, router_address: str) -> None:
+        self._channel = channel
+        self._forwarder = forwarder
+        self._router_address = router_address
+
+    def handle(self) -> bool:
+        """One message; False when the session is gone."""
+        message, _ = receive(self._channel)
+        if isinstance(message, SetRules):
+            self._forwarder.line.censor = Censor(message.rules, router_address=self._router_address)
+            send(self._channel, Ready())
+        elif isinstance(message, AskStats):
+            send(self._channel, self._forwarder.stats())
+        return message is not None
+
+
+def _forwarder(emulation: Emulation) -> Forwarder:
+    profile = emulation.profile
+    line = Line(
+        profile,
+        distances=emulation.distances,
+        censor=Censor(emulation.rules, router_address=profile.router_address(profile.censor_hop)),
+        rng=random.Random(emulation.seed),
+    )
+    vantage = Port("vantage", peer_mac=mac_bytes(INNER_MAC["vantage"]))
+    servers = Port("servers", peer_mac=mac_bytes(INNER_MAC["servers"]))
+    return Forwarder(line, vantage=vantage, servers=servers)
+
+
+def _run(directory: str, control: socket.socket, launch: socket.socket) -> None:
+    emulation: Emulation = pickle.loads((Path(directory) / EMULATION_FILE).read_bytes())
+    try:
+        servers, launcher = _start_children(directory, launch)
+    except LabError as error:
+        send(control, Failed(reason=str(error)))
+        return
+    launch.close()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # as init: orphans of the programs run here are nobody else's to bury
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+    forwarder = _forwarder(emulation)
+    router_address = emulation.profile.router_address(emulation.profile.censor_hop)
+    send(control, Ready())
+    gc.freeze()  # a collection in the middle of a burst is a pause on the line
+    forwarder.run(
+        {
+            control: _Control(control, forwarder, router_address).handle,
+            servers: lambda: False,  # readable only when the child has ended
+            launcher: lambda: False,
+        }
+    )
+
+
+def main(directory: str, control_fd: str, launch_fd: str) -> None:
+    """Run until the session's end of the control socket is closed."""
+    _run(directory, socket.socket(fileno=int(control_fd)), socket.socket(fileno=int(launch_fd)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,355 @@
+"""Who is measured when? Order, concurrency, deadlines and budgets; attempts and their verdicts; the report.
+
+First the controls, then every target's cheap checks side by side, then goodput, one transfer at a time. What a check
+finds is the check's business, what it means the judges'. This is the one place where an unexpected exception becomes a
+recorded `bug`.
+"""
+
+import asyncio
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import PurePath
+from random import Random
+from typing import Protocol
+
+from probe import __version__
+from probe.budget import MAX_BYTES_PER_TARGET, RunBudget, TargetBudget
+from probe.checks.context import Context, ControlSite
+from probe.judgement import judge_attempt, judge_target
+from probe.model.results import (
+    SCHEMA_VERSION,
+    Attempt,
+    AttemptStatus,
+    Bytes,
+    CannotRun,
+    Measurement,
+    Network,
+    NetworkState,
+    Parameters,
+    Problem,
+    ProblemReason,
+    Report,
+    TargetResult,
+    Vantage,
+    summarize,
+)
+from probe.model.targets import Controls, Target
+from probe.model.uuid7 import uuid7
+from probe.net.base import Net
+from probe.net.meter import Meter
+from probe.records import settle
+from probe.registry import BY_NAME, CHECKS, Check, host_of, media_hosts
+from probe.verdict import network as network_verdict
+
+CONTROLS_SECONDS = 16.0  # for all control sites together; with no network at all this is most of what a run takes
+PARALLEL_CHECKS = 8  # cheap checks at a time over all targets; two handshakes at most go to any one address
+PARALLEL_PAGES = 3  # pages at a time: eight at 64 KB would starve a line of 0.1 Mbit/s
+GRACE_SECONDS = 1.0  # a check that overstays its deadline by this much is ended from outside
+GOODPUT_SECONDS = 66.0  # of one target, both directions, where nobody else waits
+CLOSING_SECONDS = 2.0  # kept for judging, storing and printing
+
+
+class Session(Protocol):
+    """What the network layer keeps for one run; gives each measurement a clock that starts at 0."""
+
+    def measurement(self, meter: Meter) -> Net: ...
+
+
+class Sink(Protocol):
+    """Where finished measurements go at once, so that what was finished survives a crash."""
+
+    def measurement(self, measurement: Measurement) -> None: ...
+
+
+class Progress(Protocol):
+    """Who is told what is being done."""
+
+    def phase(self, words: str) -> None: ...
+
+    def started(self, target: str, check: str, subject: str) -> None: ...
+
+    def finished(self, measurement: Measurement) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one run is to do; `checks` are names of `probe.registry`; high-risk targets are left out before this."""
+
+    controls: Controls
+    targets: tuple[Target, ...]
+    checks: tuple[str, ...]
+    max_bytes: int
+    max_seconds: float
+    known_blockpages: Mapping[str, str]
+    vantage: Vantage
+
+
+def default_seconds(targets: int) -> float:
+    """How long a run may take at most: under 90 s for one target, under 300 s for four."""
+    return 17.0 + 70.0 * max(1, targets)
+
+
+@dataclass(slots=True)
+class Runner:
+    """One run. `wall` gives the time of day, `random` every random choice."""
+
+    plan: Plan
+    session: Session
+    sink: Sink
+    progress: Progress
+    meter: Meter
+    random: Random
+    wall: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    _checks_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARALLEL_CHECKS))
+    _pages_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARALLEL_PAGES))
+    _controls: list[Measurement] = field(default_factory=list)
+    _targets: dict[str, list[Measurement]] = field(default_factory=dict)
+    _sites: tuple[ControlSite, ...] = ()
+    _left_out: frozenset[str] = frozenset()
+    _budgets: dict[str, TargetBudget] = field(default_factory=dict)
+    _end: float = 0.0
+    _budget: RunBudget = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._budget = RunBudget(meter=self.meter, max_bytes=self.plan.max_bytes)
+
+    async def run(self, stop: asyncio.Event, run_id: str | None = None) -> Report:
+        """Measure until done, until `max_seconds`, or until `stop` is set; what was measured by then is in the
+        report."""
+        loop = asyncio.get_running_loop()
+        started, began = self.wall(), loop.time()
+        self._end = began + self.plan.max_seconds
+        body = asyncio.create_task(self._measure_all())
+        stopper = asyncio.create_task(stop.wait())
+        await asyncio.wait({body, stopper}, timeout=self.plan.max_seconds, return_when=asyncio.FIRST_COMPLETED)
+        for task in (body, stopper):
+            task.cancel()
+        await asyncio.gather(body, stopper, return_exceptions=True)
+        if not body.cancelled() and (mistake := body.exception()) is not None:
+            raise mistake
+        return self._report(run_id or self.new_id(), started, loop.time() - began, interrupted=stop.is_set())
+
+    def report(self, run_id: str) -> Report:
+        """The report as it would be if the run ended now; before `run`, one without a measurement."""
+        return self._report(run_id, self.wall(), 0.0, interrupted=True)
+
+    def new_id(self) -> str:
+        return uuid7(int(self.wall().timestamp() * 1000), self.random)
+
+    async def _measure_all(self) -> None:
+        self.progress.phase("controls")
+        await self._measure_controls()
+        network = network_verdict.judge(self._controls)
+        self._left_out = frozenset(network.left_out)
+        self._sites = tuple(
+            ControlSite(name=c.host, endpoint=c.endpoint, answers_plain_http=c.answered_plain)
+            for c in network_verdict.controls(self._controls)
+            if c.endpoint is not None
+        )
+        if network.state in (NetworkState.NO_NETWORK, NetworkState.CAPTIVE_PORTAL):
+            return
+        self.progress.phase("targets")
+        async with asyncio.TaskGroup() as group:
+            for target in self.plan.targets:
+                group.create_task(self._measure_access(target))
+        self.progress.phase("goodput")
+        await self._measure_exclusive()
+
+    async def _measure_controls(self) -> None:
+        end = min(self._end, asyncio.get_running_loop().time() + CONTROLS_SECONDS)
+        subject = Target(id="", name="controls", sites=self.plan.controls.sites)
+        budget = TargetBudget(run=self._budget, meter=Meter(self.meter))
+        await self._measure_hosts(subject, [c for c in CHECKS if not c.exclusive], budget, end)
+
+    async def _measure_access(self, target: Target) -> None:
+        checks = [c for c in CHECKS if c.name in self.plan.checks and not c.exclusive]
+        await self._measure_hosts(target, checks, self._budget_of(target), self._end - CLOSING_SECONDS)
+
+    async def _measure_hosts(self, target: Target, checks: Sequence[Check], budget: TargetBudget, end: float) -> None:
+        """The cheap checks of one target: hosts side by side, the checks of one host in the order of the registry."""
+        subjects = dict.fromkeys(_host(s) for check in checks for s in check.inputs(target))
+        async with asyncio.TaskGroup() as group:
+            for host in subjects:
+                group.create_task(self._measure_host(target, host, checks, budget, end))
+
+    async def _measure_host(
+        self, target: Target, host: str, checks: Sequence[Check], budget: TargetBudget, end: float
+    ) -> None:
+        prior: dict[str, object] = {}
+        for check in checks:
+            for subject in check.inputs(target):
+                if _host(subject) != host:
+                    continue
+                async with self._gates(check):
+                    seconds = min(check.seconds, end - asyncio.get_running_loop().time())
+                    found = await self._measure(check, target, subject, budget, seconds, prior)
+                if found.attempt.evidence is not None:
+                    prior[check.name] = found.attempt.evidence
+
+    def _gates(self, check: Check) -> AbstractAsyncContextManager[object]:
+        return self._pages_gate if check.name == "http" else self._checks_gate
+
+    async def _measure_exclusive(self) -> None:
+        """Goodput, one target after the other; the time that is left is shared among those that still wait."""
+        checks = [c for c in CHECKS if c.name in self.plan.checks and c.exclusive]
+        jobs = [(c, t, s) for t in self.plan.targets for c in checks for s in c.inputs(t)]
+        for position, (check, target, subject) in enumerate(jobs):
+            left = self._end - CLOSING_SECONDS - asyncio.get_running_loop().time()
+            seconds = min(GOODPUT_SECONDS, left / (len(jobs) - position))
+            await self._measure(check, target, subject, self._budget_of(target), seconds, self._prior_of(target))
+
+    def _budget_of(self, target: Target) -> TargetBudget:
+        if target.id not in self._budgets:
+            self._budgets[target.id] = TargetBudget(run=self._budget, meter=Meter(self.meter))
+        return self._budgets[target.id]
+
+    def _prior_of(self, target: Target) -> dict[str, object]:
+        """Evidence of the target's cheap checks, by "check host"."""
+        measured = self._targets.get(target.id, [])
+        return {f"{m.check} {_host(m.input)}": m.attempt.evidence for m in measured if m.attempt.evidence is not None}
+
+    async def _measure(
+        self,
+        check: Check,
+        target: Target,
+        subject: str,
+        budget: TargetBudget,
+        seconds: float,
+        prior: Mapping[str, object],
+    ) -> Measurement:
+        """Run one check on one input, judge it, and hand it on; cancelled or not, it is recorded."""
+        self.progress.started(target.id, check.name, subject)
+        meter = Meter(budget.meter)
+        net = self.session.measurement(meter)
+        wall = self.wall()
+        attempt: Attempt[object] = _failed(AttemptStatus.CANCELLED, ProblemReason.INTERRUPTED, "run", "")
+        try:
+            attempt = await self._attempt(check, target, subject, budget, seconds, prior, net)
+        finally:
+            measurement = Measurement(
+                id=self.new_id(),
+                check=check.name,
+                check_version=check.version,
+                target=target.id,
+                input=subject,
+                started_at=_rfc3339(wall),
+                duration_seconds=net.clock.now(),
+                sent_bytes=meter.sent,
+                received_bytes=meter.received,
+                attempt=attempt,
+                verdict=judge_attempt(check.name, attempt),
+            )
+            place = self._targets.setdefault(target.id, []) if target.id else self._controls
+            place.append(measurement)
+            self.sink.measurement(measurement)
+            self.progress.finished(measurement)
+        return measurement
+
+    async def _attempt(
+        self,
+        check: Check,
+        target: Target,
+        subject: str,
+        budget: TargetBudget,
+        seconds: float,
+        prior: Mapping[str, object],
+        net: Net,
+    ) -> Attempt[object]:
+        if seconds <= 0:
+            return _failed(AttemptStatus.NOT_SCHEDULED, ProblemReason.DEADLINE, check.name, "")
+        if check.max_bytes is not None and budget.run.remaining_bytes < check.max_bytes // 10:
+            budget.run.hit = True
+            return _failed(AttemptStatus.NOT_SCHEDULED, ProblemReason.BUDGET, check.name, "")
+        context = Context[object](
+            target=target if target.id else None,
+            input=subject,
+            net=net,
+            controls=self._controls_for(subject),
+            control_sites=tuple(s for s in self._sites if s.name != _host(subject)),
+            budget=budget,
+            deadline=seconds,
+            enough=check.enough,
+            prior=prior,
+            known_blockpages=self.plan.known_blockpages,
+        )
+        try:
+            async with asyncio.timeout(seconds + GRACE_SECONDS):
+                evidence = await check.gather(context)
+        except CannotRun as refusal:
+            return Attempt(status=AttemptStatus.ERROR, problem=refusal.problem)
+        except TimeoutError:
+            return _failed(AttemptStatus.ERROR, ProblemReason.DEADLINE, check.name, f"not done after {seconds:.0f} s")
+        except Exception as mistake:  # the one place where our own mistakes are caught and recorded
+            return _failed(AttemptStatus.ERROR, ProblemReason.BUG, check.name, _where(mistake))
+        # What is judged is what will be read back, so that judging the record again gives the same bytes.
+        return Attempt(status=AttemptStatus.COMPLETED, evidence=settle(evidence))
+
+    def _controls_for(self, subject: str) -> Controls:
+        """The controls without those that disagree with the others, and without the subject itself."""
+        unfit = {*self._left_out, _host(subject)}
+        names = tuple(n for n in self.plan.controls.names if n not in unfit)
+        return replace(self.plan.controls, names=names or self.plan.controls.names)
+
+    def _report(self, run_id: str, started: datetime, seconds: float, *, interrupted: bool) -> Report:
+        network = network_verdict.judge(self._controls)
+        targets = tuple(self._target_result(t, network) for t in self.plan.targets)
+        return Report(
+            schema_version=SCHEMA_VERSION,
+            probe_version=__version__,
+            id=run_id,
+            started_at=_rfc3339(started),
+            duration_seconds=seconds,
+            parameters=Parameters(
+                targets=tuple(t.id for t in self.plan.targets),
+                checks=self.plan.checks,
+                max_bytes=self.plan.max_bytes,
+                max_seconds=self.plan.max_seconds,
+                max_bytes_per_target=MAX_BYTES_PER_TARGET,
+                budget_hit=self._budget.hit,
+                interrupted=interrupted,
+            ),
+            vantage=self.plan.vantage,
+            network=network,
+            bytes=Bytes(sent=self.meter.sent, received=self.meter.received),
+            controls=tuple(sorted(self._controls, key=_order)),
+            targets=targets,
+            summary=summarize(targets),
+        )
+
+    def _target_result(self, target: Target, network: Network) -> TargetResult:
+        measurements = tuple(sorted(self._targets.get(target.id, []), key=_order))
+        optional = media_hosts(target)
+        return TargetResult(
+            id=target.id,
+            name=target.name,
+            verdict=judge_target(measurements, network, optional_hosts=frozenset(optional)),
+            measurements=measurements,
+            media_hosts=optional,
+        )
+
+
+def _failed(status: AttemptStatus, reason: ProblemReason, stage: str, detail: str) -> Attempt[object]:
+    return Attempt(status=status, problem=Problem(reason=reason, stage=stage, detail=detail))
+
+
+def _where(mistake: BaseException) -> str:
+    """The kind of mistake and the line of ours that made it; never its text, which may carry an address."""
+    frames = traceback.extract_tb(mistake.__traceback__)
+    ours = next((f for f in reversed(frames) if "probe" in PurePath(f.filename).parts), None)
+    place = f" at {PurePath(ours.filename).name}:{ours.lineno}" if ours else ""
+    return f"{type(mistake).__name__}{place}"
+
+
+def _host(subject: str) -> str:
+    return host_of(subject) if "://" in subject else subject
+
+
+def _order(measurement: Measurement) -> tuple[int, str]:
+    return list(BY_NAME).index(measurement.check), measurement.input
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

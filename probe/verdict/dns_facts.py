@@ -1,0 +1,217 @@
+"""Which resolver, if any, can be accused on this evidence, and of what?
+
+Every finder asks for the control of its own comparison: control's addresses, and a neutral name that the same server
+resolves. The rules and their order are `probe.verdict.dns`'s; what each resolver did is `probe.verdict.resolutions`'s.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from probe.checks.addresses import dialable, given, verifies
+from probe.checks.dns import Evidence
+from probe.failure import Failure
+from probe.model.observations import DnsQuery
+from probe.model.results import Mechanism
+from probe.verdict.resolutions import LIES, NULL_ADDRESSES, Outcome, Resolution, resolutions
+from probe.wire.bogon import is_private
+
+MIN_ATTEMPTS = 2  # a refusal or silence must repeat: one lost or unlucky answer is common (design §3, 6)
+MIN_GIVING_CONTROLS = 2  # of different operators, where no handshake proves an address: one may be wrong itself
+DEAD = frozenset({Failure.DNS_NXDOMAIN, Failure.DNS_NO_ANSWER})  # a control's word that there is no address
+FAILURES = (
+    Outcome.NXDOMAIN,
+    Outcome.REFUSED,
+    Outcome.SERVFAIL,
+    Outcome.NO_ANSWER,
+    Outcome.TIMEOUT,
+)
+MECHANISMS = {
+    Outcome.RACED: Mechanism.DNS_INJECTION,
+    Outcome.BOGON: Mechanism.DNS_BOGON,
+    Outcome.NULL: Mechanism.DNS_BOGON,
+    Outcome.FOREIGN_CERTIFICATE: Mechanism.DNS_INJECTION,
+    Outcome.UNUSABLE: Mechanism.DNS_INJECTION,
+    Outcome.NXDOMAIN: Mechanism.DNS_NXDOMAIN,
+    Outcome.REFUSED: Mechanism.DNS_REFUSED,
+    Outcome.SERVFAIL: Mechanism.DNS_SERVFAIL,
+    Outcome.NO_ANSWER: Mechanism.DNS_NO_ANSWER,
+    Outcome.TIMEOUT: Mechanism.DNS_TIMEOUT,
+}
+WORDS = {
+    Outcome.NXDOMAIN: "says that it does not exist",
+    Outcome.REFUSED: "refuses to answer",
+    Outcome.SERVFAIL: "says that it failed",
+    Outcome.NO_ANSWER: "answers without an address",
+    Outcome.TIMEOUT: "does not answer",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsFacts:
+    """What the rules read. `answered_controls`: control resolvers that said anything, be it that there is no address;
+    `giving_controls`: those that gave addresses; `control_proved`: at an address that control gave, a handshake for the name verified."""
+
+    hostname: str
+    answered_controls: int
+    control: tuple[str, ...]
+    giving_controls: int
+    control_proved: bool
+    system: tuple[str, ...]
+    servers: tuple[Resolution, ...]
+
+
+def derive(evidence: Evidence) -> DnsFacts:
+    control = dialable(evidence.control)
+    proved = {h.endpoint.address for h in evidence.control_handshakes if verifies(h, evidence.hostname)}
+    denying = _denying(evidence.control)
+    return DnsFacts(
+        hostname=evidence.hostname,
+        answered_controls=len({q.resolver for q in evidence.control if q.addresses} | denying),
+        control=control,
+        giving_controls=len({q.resolver for q in evidence.control if q.addresses}),
+        control_proved=bool(proved & set(control)),
+        system=given(evidence.system),
+        servers=resolutions(evidence),
+    )
+
+
+def _denying(control: Sequence[DnsQuery]) -> set[str]:
+    """The control resolvers that say, of both families, that there is no address."""
+    none = {q.resolver for q in control if q.query_type == "A" and q.failure in DEAD}
+    none &= {q.resolver for q in control if q.query_type == "AAAA" and q.failure in DEAD}
+    return none | {q.resolver for q in control if q.failure is Failure.DNS_NXDOMAIN and q.query_type == "A"}
+
+
+def first_failure(facts: DnsFacts) -> Failure | None:
+    return next((s.failure for s in facts.servers if s.outcome in FAILURES), None)
+
+
+def exists(facts: DnsFacts) -> bool:
+    """Whether control is sure that the name has addresses: a handshake proved one, or two resolvers give some.
+
+    Only what speaks for it counts: a resolver that denies the name takes nothing away, so leaving it out adds nothing.
+    """
+    return bool(facts.control) and (facts.control_proved or facts.giving_controls >= MIN_GIVING_CONTROLS)
+
+
+def lies(facts: DnsFacts, *outcomes: Outcome) -> Resolution | None:
+    """The first server on the network, alive for a neutral name, that lied in one of these ways."""
+    if not exists(facts):
+        return None
+    return next((s for s in facts.servers if s.outcome in outcomes and s.neutral_resolves and not s.is_local), None)
+
+
+def fails(facts: DnsFacts, *outcomes: Outcome) -> Resolution | None:
+    """The first server, alive for a neutral name, that failed for this one every time it was asked."""
+    if not exists(facts):
+        return None
+    return next(
+        (
+            s
+            for s in facts.servers
+            if s.outcome in outcomes and s.attempts >= MIN_ATTEMPTS and s.neutral_resolves and not s.is_local
+        ),
+        None,
+    )
+
+
+def is_home_filter(found: Resolution) -> bool:
+    """Whether an answer of 0.0.0.0 came from a resolver in the person's own network, where such filters live."""
+    return is_private(found.server)
+
+
+def null(facts: DnsFacts, *, home: bool) -> Resolution | None:
+    found = lies(facts, Outcome.NULL)
+    return found if found is not None and is_home_filter(found) is home else None
+
+
+def system_lies(facts: DnsFacts) -> Resolution | None:
+    """Getaddrinfo's misdoing, where no server could be asked over UDP, or none of them gives a true address."""
+    found = next((s for s in facts.servers if s.is_local), None)
+    if found is None or not found.neutral_resolves or not exists(facts) or any_genuine(facts):
+        return None
+    failed = found.outcome in FAILURES and found.attempts >= MIN_ATTEMPTS
+    null = any(a in NULL_ADDRESSES for a in found.addresses)  # a hosts file's or a home filter's favourite
+    lied = found.outcome in LIES and not null
+    return found if failed or lied else None
+
+
+def any_genuine(facts: DnsFacts) -> bool:
+    return any(s.outcome is Outcome.GENUINE for s in facts.servers)
+
+
+def silent(facts: DnsFacts) -> Resolution | None:
+    """Silence, a server's own failure or an empty answer, where no other resolver of the system does better."""
+    if any_genuine(facts):
+        return None
+    return fails(facts, Outcome.SERVFAIL, Outcome.NO_ANSWER, Outcome.TIMEOUT)
+
+
+def accused(facts: DnsFacts) -> Resolution | None:
+    return lies(facts, *LIES) or fails(facts, Outcome.NXDOMAIN, Outcome.REFUSED) or silent(facts) or system_lies(facts)
+
+
+def mechanisms(find: Callable[[DnsFacts], Resolution | None]) -> Callable[[DnsFacts], tuple[Mechanism, ...]]:
+    def named(facts: DnsFacts) -> tuple[Mechanism, ...]:
+        found = find(facts)
+        if found is None:
+            return ()
+        extra = (Mechanism.DNS_INTERCEPTION,) if found.other_source else ()
+        return (MECHANISMS[found.outcome], *extra)
+
+    return named
+
+
+def about(facts: DnsFacts, find: Callable[[DnsFacts], Resolution | None], words: str) -> str:
+    """One sentence about the resolver found: `words` follow "The resolver … for <name>"."""
+    found = find(facts)
+    if found is None:
+        return words
+    family = f" (over {found.family} only)" if found.family else ""
+    others = [s.name for s in facts.servers if s.outcome is Outcome.GENUINE]
+    beside = f"; {others[0]} gives true addresses" if others else ""
+    source = "; its answer came from an address that was not asked" if found.other_source else ""
+    listed = ", ".join(found.addresses[:4])
+    return f"for {facts.hostname} {found.name} " + words.format(addresses=listed) + family + source + beside
+
+
+def failure_words(find: Callable[[DnsFacts], Resolution | None]) -> Callable[[DnsFacts], str]:
+    def words(facts: DnsFacts) -> str:
+        found = find(facts)
+        what = WORDS.get(found.outcome, "answers {addresses}, which is not the target's") if found else ""
+        times = f", {found.attempts} times of {found.attempts}" if found and found.outcome in FAILURES else ""
+        return about(facts, find, f"{what}{times}, while control resolvers give addresses and a neutral name resolves")
+
+    return words
+
+
+def beside(facts: DnsFacts) -> str:
+    """What is odd although a true address was given, as a clause."""
+    odd = [
+        f"{s.name} {WORDS.get(s.outcome, 'gives others')}" for s in facts.servers if s.outcome is not Outcome.GENUINE
+    ]
+    return "; but " + ", ".join(odd) if odd else ""
+
+
+def raced(f: DnsFacts) -> Resolution | None:
+    return lies(f, Outcome.RACED)
+
+
+def bogon(f: DnsFacts) -> Resolution | None:
+    return lies(f, Outcome.BOGON)
+
+
+def foreign(f: DnsFacts) -> Resolution | None:
+    return lies(f, Outcome.FOREIGN_CERTIFICATE)
+
+
+def unusable(f: DnsFacts) -> Resolution | None:
+    return lies(f, Outcome.UNUSABLE)
+
+
+def nxdomain(f: DnsFacts) -> Resolution | None:
+    return fails(f, Outcome.NXDOMAIN)
+
+
+def refused(f: DnsFacts) -> Resolution | None:
+    return fails(f, Outcome.REFUSED)

@@ -1,0 +1,202 @@
+r"""Where does this text name an address, in whatever notation?
+
+Pages tell their readers their own address: a censor's notice, a CDN's error page, a debugging header. It must not
+get into evidence (design §5), so every address literal is replaced unless it is known to be a server's or a
+resolver's. Replacing too much is fine, letting one through is not: what merely looks like an address (long numbers,
+dates with dashes, MAC addresses, 32 hex digits) goes too.
+
+The text is first read through its escapes (percent, HTML entities, `\u`, other scripts' digits, characters without
+width), keeping for every character where it stood; addresses are then sought in that reading, and the original spans
+replaced. Every pattern is bounded or starts where the previous character cannot belong to it, so the time is linear
+in the length of the text.
+
+What is compressed, encrypted or in base64 is not read.
+"""
+
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Collection, Iterator
+
+REPLACEMENT = "[scrubbed]"
+
+_ESCAPE = re.compile(
+    r"%(?:25){0,4}(?:u00)?(?P<percent>[0-7][0-9A-Fa-f])"
+    r"|&(?:amp;){0,4}\#0{0,8}(?P<decimal>[0-9]{1,5});?"
+    r"|&(?:amp;){0,4}\#[xX]0{0,8}(?P<hex>[0-9A-Fa-f]{1,4});?"
+    r"|&(?:amp;){0,4}(?P<named>period|colon|hyphen|dash|lowbar|percnt|sol);"
+    r"|\\{1,8}(?:u\{?0{0,4}|x)(?P<slash>[0-9A-Fa-f]{2})\}?"
+    r"|\\{1,8}0{0,4}(?P<css>[23][0-9A-Fa-f])\ ?"
+    r"|\\{1,8}0(?P<octal>[4-7][0-7])"
+    r"|(?P<nothing><wbr\ ?/?>|&(?:amp;){0,4}(?:shy|zwj|zwnj|NoBreak|ZeroWidthSpace);)"
+)
+_NAMED = {"period": ".", "colon": ":", "hyphen": "-", "dash": "-", "lowbar": "_", "percnt": "%", "sol": "/"}
+_DOTS = "。．｡․·∙⋅"  # what other scripts and typographers write for a full stop
+_DASHES = "‐‑‒–—−－"
+_COLONS = "：∶ː"
+
+_NUMBER = r"(?:0[xX][0-9A-Fa-f]{1,16}|[0-9]+)"
+_NUMBERS = re.compile(rf"(?<![0-9]){_NUMBER}(?:(?:\ ?\.\ ?|[-_]|,\ ?){_NUMBER})+")
+_LONG_NUMBER = re.compile(r"(?<![0-9])[0-9]{8,}")
+_HEX_NUMBER = re.compile(r"0[xX][0-9A-Fa-f]{6,}")
+_HEX_WORD = re.compile(r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{8}|[0-9A-Fa-f]{32})(?![0-9A-Za-z])")
+_HEX_BYTES = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{2}(?:[.:-][0-9A-Fa-f]{2}){3}(?![0-9A-Za-z])")
+_IPV6 = re.compile(r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,}(?:(?:\.[0-9]{1,3}){3})?(?:%[0-9A-Za-z_.-]{1,32})?")
+_IPV6_DASHED = re.compile(r"[0-9A-Fa-f]{0,4}(?:-[0-9A-Fa-f]{0,4}){2,}")
+_NIBBLES = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f](?:[.-][0-9A-Fa-f](?![0-9A-Za-z])){7,}")
+
+MIN_COLONS_WITHOUT_GAP = 5  # a clock time has two, a MAC address five, an IPv6 address without "::" seven
+MIN_DASHES_WITHOUT_GAP = 7
+MIN_DASHED_CHARACTERS = 6  # "a--b" is a word of style sheets
+MAX_OCTET = 255
+
+
+def scrub(text: str, keep: Collection[str] = ()) -> str:
+    """`text` with every address literal replaced that is not, in its ordinary notation, one of `keep`.
+
+    `keep` holds IPv4 and IPv6 literals. An address of `keep` in an unusual notation is replaced as well.
+    """
+    kept = _canonical(keep)
+    plain, origins = _read(text)
+    spans = [(origins[start], origins[end]) for start, end in _addresses(plain, kept)]
+    if plain != text:  # what looks like an escape may be none: "100%203.0.113.7"
+        spans += _addresses(text, kept)
+    pieces: list[str] = []
+    written = 0
+    for start, end in _merged(sorted(spans)):
+        pieces += (text[written:start], REPLACEMENT)
+        written = end
+    return "".join((*pieces, text[written:]))
+
+
+def _merged(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Sorted spans, those that touch as one."""
+    at = 0
+    while at < len(spans):
+        start, end = spans[at]
+        while at < len(spans) and spans[at][0] <= end:
+            end = max(end, spans[at][1])
+            at += 1
+        yield start, end
+
+
+def is_address(text: str) -> bool:
+    """Whether `text` as a whole is an address literal in ordinary notation, brackets and zone allowed."""
+    return _parse(text.removeprefix("[").removesuffix("]")) is not None
+
+
+def _canonical(keep: Collection[str]) -> frozenset[str]:
+    return frozenset(parsed for address in keep if (parsed := _parse(address)) is not None)
+
+
+def _parse(text: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(text.partition("%")[0]))
+    except ValueError:
+        return None
+
+
+def _read(text: str) -> tuple[str, list[int]]:
+    """The text behind its escapes, and for each of its characters (and its end) the place in `text`."""
+    characters: list[str] = []
+    origins: list[int] = []
+    at = 0
+    for match in _ESCAPE.finditer(text):
+        _read_plain(text, at, match.start(), characters, origins)
+        if not match["nothing"]:
+            characters.append(_unescape(match))
+            origins.append(match.start())
+        at = match.end()
+    _read_plain(text, at, len(text), characters, origins)
+    origins.append(len(text))
+    return "".join(characters), origins
+
+
+def _read_plain(text: str, start: int, end: int, characters: list[str], origins: list[int]) -> None:
+    part = text[start:end]
+    if part.isascii() and part.isprintable():
+        characters.extend(part)
+        origins.extend(range(start, end))
+        return
+    for place, character in enumerate(part, start):
+        plain = _plain_character(character)
+        if plain:
+            characters.append(plain)
+            origins.append(place)
+
+
+def _plain_character(character: str) -> str:
+    """One character for one, or "" for what has no width."""
+    if character.isascii():
+        return character if character.isprintable() or character.isspace() else ""
+    if character.isdigit():
+        return str(unicodedata.digit(character))
+    if character in _DOTS:
+        return "."
+    if character in _DASHES:
+        return "-"
+    if character in _COLONS:
+        return ":"
+    if unicodedata.category(character) in ("Cf", "Cc", "Mn", "Me"):
+        return ""
+    folded = unicodedata.normalize("NFKC", character)
+    return folded if len(folded) == 1 else "\ufffd"
+
+
+def _unescape(match: re.Match[str]) -> str:
+    groups = match.groupdict()
+    if groups["named"]:
+        return _NAMED[groups["named"]]
+    if groups["decimal"]:
+        code = int(groups["decimal"])
+    elif groups["octal"]:
+        code = int(groups["octal"], 8)
+    else:
+        code = int(groups["percent"] or groups["hex"] or groups["slash"] or groups["css"], 16)
+    # One character, so that every escape keeps one place; a lone surrogate or an odd one is nobody's digit.
+    return chr(code) if code < 0x80 else "\ufffd"
+
+
+def _addresses(plain: str, keep: frozenset[str]) -> Iterator[tuple[int, int]]:
+    for match in _NUMBERS.finditer(plain):
+        if _is_ipv4_like(match[0]) and _parse(match[0]) not in keep:
+            yield match.span()
+    for match in _IPV6.finditer(plain):
+        if _is_ipv6_like(match[0]) and _parse(match[0]) not in keep:
+            yield match.span()
+    for match in _IPV6_DASHED.finditer(plain):
+        if _is_dashed_ipv6_like(match[0]):
+            yield match.span()
+    for pattern in (_NIBBLES, _LONG_NUMBER, _HEX_NUMBER, _HEX_WORD, _HEX_BYTES):
+        yield from (match.span() for match in pattern.finditer(plain))
+
+
+def _is_ipv4_like(run: str) -> bool:
+    """Four numbers or more; or fewer, as inet_aton reads them: the last one fills what the others leave."""
+    numbers = re.split(r"[ ._,-]+", run)
+    if len(numbers) >= 4:
+        return True
+    if any(separator in run for separator in "-_,"):
+        return False
+    values = [_value(number) for number in numbers]
+    return values[-1] > MAX_OCTET and all(value <= MAX_OCTET for value in values[:-1]) and values[0] > 0
+
+
+def _value(number: str) -> int:
+    if len(number) > 16:
+        return 1 << 64
+    return int(number, 16) if number[:2] in ("0x", "0X") else int(number)
+
+
+def _is_ipv6_like(run: str) -> bool:
+    if not any(c.isalnum() for c in run):
+        return False
+    return "::" in run or run.count(":") >= MIN_COLONS_WITHOUT_GAP
+
+
+def _is_dashed_ipv6_like(run: str) -> bool:
+    if run.count("-") >= MIN_DASHES_WITHOUT_GAP:
+        return any(c.isalnum() for c in run)
+    if "--" not in run or len(run) < MIN_DASHED_CHARACTERS or not any(c.isdigit() for c in run):
+        return False
+    return _parse(run.strip("-").replace("-", ":")) is not None or _parse(run.replace("-", ":")) is not None

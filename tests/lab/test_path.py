@@ -1,0 +1,284 @@
+"""Does the lab do to real programs on real sockets what its profile and its rules say?
+
+These are the lab's own figures; what the probe makes of them is tested elsewhere. Rates are checked within 15 %,
+since the programs share this machine's processors with the lab.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from probe.lab.actions import (
+    Drop,
+    Reset,
+    Unreachable,
+    blockpage,
+    empty_answer,
+    forged_address,
+    nxdomain,
+    redirect,
+    refused,
+    servfail,
+)
+from probe.lab.path import HOME
+from probe.lab.rate_actions import Freeze, Police, Shape
+from probe.lab.rules import Action, CensorRule, Direction, DnsName, Everything, HttpHost, Sni, ToAddress, named
+from probe.lab.session import Lab
+
+pytestmark = pytest.mark.lab
+
+CLIENT = Path(__file__).with_name("vantage_client.py")
+WEB = "198.18.10.1"  # birdnet.test
+MEDIA_URL = "https://media.birdnet.test/media/1.bin?bytes={}"
+RATE_TOLERANCE = 0.15
+SILENCE_SECONDS = "1.0"
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with Lab(profile=HOME) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def no_rules_left(lab: Lab) -> None:
+    lab.set_rules(())
+
+
+def client(lab: Lab, *words: object) -> Any:
+    done = lab.run([sys.executable, CLIENT, *map(str, words)], timeout=30)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def rate_bps(series: list[tuple[float, int]], *, skip_bytes: int) -> float:
+    """Goodput after the first bytes: slow start, or the burst that a policer lets pass."""
+    start_at, start_bytes = next(point for point in series if point[1] >= skip_bytes)
+    end_at, end_bytes = series[-1]
+    return (end_bytes - start_bytes) * 8 / (end_at - start_at)
+
+
+def test_round_trip(lab: Lab) -> None:
+    near = min(client(lab, "connect", WEB, 443, 64, 5)["seconds"] for _ in range(3))
+    far = client(lab, "connect", "198.18.11.1", 443, 64, 5)["seconds"]
+    assert near == pytest.approx(0.040, abs=0.006)
+    assert far == pytest.approx(0.180, abs=0.010)
+
+
+def test_full_rate_down_and_up(lab: Lab) -> None:
+    series = client(lab, "fetch", MEDIA_URL.format(6_000_000), 10)["series"]
+    assert series[-1][1] == 6_000_000
+    assert rate_bps(series, skip_bytes=500_000) == pytest.approx(20e6, rel=RATE_TOLERANCE)
+    sent = client(lab, "send", "https://speed.northnet.test/__up", 3_000_000, 10)
+    assert sent["status"] == 200
+    assert 3_000_000 * 8 / sent["seconds"] == pytest.approx(8e6, rel=RATE_TOLERANCE)
+    assert lab.stats().overrun == lab.stats().unsent == 0
+
+
+def test_names_resolve_and_verify_by_the_labs_root(lab: Lab) -> None:
+    code = "import socket; print(socket.getaddrinfo('birdnet.test', 443, socket.AF_INET)[0][4][0])"
+    assert lab.run([sys.executable, "-c", code], timeout=10).stdout.strip() == WEB
+    assert client(lab, "tls", WEB, "birdnet.test", 5) == {"error": None, "version": "TLSv1.3"}
+    assert client(lab, "tls", WEB, "www.northnet.test", 5)["error"] == "CERTIFICATE_VERIFY_FAILED"
+    strict = client(lab, "tls", "198.18.12.1", "www.northnet.test", 5)
+    assert "UNRECOGNIZED_NAME" in strict["error"]
+
+
+def test_upload_hosts_refuse_after_the_body(lab: Lab) -> None:
+    assert client(lab, "send", "https://upload.birdnet.test/upload", 100_000, 10)["status"] == 401
+
+
+@pytest.mark.parametrize("direction", list(Direction))
+def test_a_policer_by_name(lab: Lab, direction: Direction) -> None:
+    police = Police(rate_bps=140e3, directions=(direction,))
+    lab.set_rules([CensorRule(when=Sni(pattern=named("birdnet.test")), do=police)])
+    if direction is Direction.DOWN:
+        series = client(lab, "fetch", MEDIA_URL.format(1_000_000), 5)["series"]
+        assert rate_bps(series, skip_bytes=20_000) == pytest.approx(140e3 * 1448 / 1500, rel=RATE_TOLERANCE)
+    else:
+        sent = client(lab, "send", "https://upload.birdnet.test/upload", 80_000, 15)
+        assert (80_000 - 16_000) * 8 / sent["seconds"] == pytest.approx(140e3 * 1448 / 1500, rel=RATE_TOLERANCE)
+
+
+def test_a_policer_leaves_other_names_and_directions_alone(lab: Lab) -> None:
+    police = Police(rate_bps=140e3, directions=(Direction.DOWN,))
+    lab.set_rules([CensorRule(when=Sni(pattern=named("birdnet.test")), do=police)])
+    series = client(lab, "fetch", "https://speed.northnet.test/__down?bytes=2000000", 5)["series"]
+    assert rate_bps(series, skip_bytes=300_000) > 15e6
+    assert client(lab, "send", "https://upload.birdnet.test/upload", 300_000, 5)["seconds"] < 1.5
+
+
+def test_a_shaper_by_name(lab: Lab) -> None:
+    lab.set_rules([CensorRule(when=Sni(pattern=named("birdnet.test")), do=Shape(rate_bps=600e3))])
+    series = client(lab, "fetch", MEDIA_URL.format(200_000), 10)["series"]
+    assert series[-1][1] == 200_000
+    assert rate_bps(series, skip_bytes=20_000) == pytest.approx(600e3 * 1448 / 1500, rel=RATE_TOLERANCE)
+
+
+def test_the_whole_line_policed(lab: Lab) -> None:
+    lab.set_rules([CensorRule(when=Everything(), do=Police(rate_bps=400e3), shared=True)])
+    series = client(lab, "fetch", "https://speed.northnet.test/__down?bytes=1000000", 4)["series"]
+    assert rate_bps(series, skip_bytes=30_000) == pytest.approx(400e3 * 1448 / 1500, rel=RATE_TOLERANCE)
+
+
+def test_a_frozen_download(lab: Lab) -> None:
+    lab.set_rules([CensorRule(when=Sni(pattern=named("birdnet.test")), do=Freeze(after_bytes=64_000))])
+    series = client(lab, "fetch", MEDIA_URL.format(300_000), 2)["series"]
+    assert 32_000 < series[-1][1] <= 64_000
+
+
+@pytest.mark.parametrize(("action", "error"), [(Reset(), "ECONNRESET"), (Drop(), "timeout")])
+def test_forbidden_names(lab: Lab, action: Action, error: str) -> None:
+    lab.set_rules([CensorRule(when=Sni(pattern=named("birdnet.test")), do=action)])
+    assert client(lab, "tls", WEB, "birdnet.test", SILENCE_SECONDS)["error"] == error
+    assert client(lab, "tls", WEB, "www.northnet.test", 5)["error"] == "CERTIFICATE_VERIFY_FAILED"
+    assert client(lab, "tls", "198.18.1.1", "birdnet.test", SILENCE_SECONDS)["error"] == error
+
+
+@pytest.mark.parametrize(
+    ("action", "error", "router"),
+    [
+        (Drop(), "timeout", None),
+        (Reset(), "ECONNREFUSED", None),
+        (Unreachable(code=13), "EHOSTUNREACH", "198.19.255.3"),
+        (Unreachable(code=1), "EHOSTUNREACH", "198.19.255.3"),
+    ],
+)
+def test_forbidden_addresses(lab: Lab, action: Action, error: str, router: str | None) -> None:
+    lab.set_rules([CensorRule(when=ToAddress(addresses=(WEB,)), do=action)])
+    seen = client(lab, "connect", WEB, 443, 64, SILENCE_SECONDS)
+    assert (seen["error"], seen["router"]) == (error, router)
+    assert client(lab, "connect", "198.18.20.1", 443, 64, 5)["error"] is None
+
+
+@pytest.mark.parametrize(
+    ("action", "answers"),
+    [
+        (nxdomain(), [["NXDOMAIN", []]]),
+        (refused(), [["REFUSED", []]]),
+        (servfail(), [["SERVFAIL", []]]),
+        (empty_answer(), [["NOERROR", []]]),
+        (Drop(), []),
+        (forged_address("127.0.0.1"), [["NOERROR", ["127.0.0.1"]]]),
+        (forged_address("10.10.34.35"), [["NOERROR", ["10.10.34.35"]]]),
+        (forged_address("198.18.0.80", truth_follows=True), [["NOERROR", ["198.18.0.80"]], ["NOERROR", [WEB]]]),
+    ],
+)
+def test_forged_dns(lab: Lab, action: Action, answers: list[object]) -> None:
+    lab.set_rules([CensorRule(when=DnsName(pattern=named("birdnet.test")), do=action)])
+    assert client(lab, "resolve", "birdnet.test", 0.3)["answers"] == answers
+    assert client(lab, "resolve", "gazette.test", 0.2)["answers"] == [["NOERROR", ["198.18.20.1"]]]
+
+
+@pytest.mark.parametrize(
+    ("action", "error", "start"),
+    [
+        (blockpage(), None, "HTTP/1.1 403 Forbidden"),
+        (redirect("http://notice.isp.test/"), None, "HTTP/1.1 302 Found\r\nLocation: http://notice.isp.test/"),
+        (Reset(), "ECONNRESET", ""),
+        (Drop(), "timeout", ""),
+    ],
+)
+def test_forbidden_hosts(lab: Lab, action: Action, error: str | None, start: str) -> None:
+    lab.set_rules([CensorRule(when=HttpHost(pattern=named("gazette.test")), do=action)])
+    seen = client(lab, "http", "198.18.20.1", "gazette.test", SILENCE_SECONDS)
+    assert seen["error"] == error
+    assert seen["text"].startswith(start)
+    neutral = client(lab, "http", "198.18.20.1", "www.northnet.test", 5)
+    assert neutral["text"].startswith("HTTP/1.1 404")
+
+
+@pytest.mark.parametrize(("hop", "router"), [(1, "192.168.77.1"), (3, "198.19.255.3"), (7, "198.19.255.7")])
+def test_routers_answer_an_expired_ttl(lab: Lab, hop: int, router: str) -> None:
+    seen = client(lab, "connect", WEB, 443, hop, 5)
+    assert (seen["error"], seen["router"]) == ("EHOSTUNREACH", router)
+    assert seen["seconds"] == pytest.approx(0.040 * hop / 8, abs=0.008)
+
+
+def test_programs_in_it_have_no_privileges(lab: Lab) -> None:
+    status = lab.run(["cat", "/proc/self/status"], timeout=5).stdout
+    assert "CapEff:\t0000000000000000" in status
+
+
+def test_a_program_past_its_time_is_killed(lab: Lab) -> None:
+    with pytest.raises(subprocess.TimeoutExpired) as caught:
+        lab.run(["sh", "-c", "echo begun; sleep 60"], timeout=0.3)
+    assert caught.value.output == "begun\n"
+    assert lab.run(["sh", "-c", "exit 7"], timeout=5).returncode == 7
+
+
+def test_nothing_outlives_a_killed_owner(tmp_path: Path) -> None:
+    """The process that made a lab is killed with -9: everything in the lab is gone soon after."""
+    code = (
+        "import sys; from probe.lab.session import Lab\n"
+        "with Lab() as lab:\n"
+        "    print(lab.directory, flush=True)\n"
+        "    lab.run(['sleep', '61.25'], timeout=60)\n"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    directory = owner.stdout.readline().strip()
+    started = until(lambda: any("61.25" in line for line in command_lines()))
+    owner.kill()
+    owner.wait()
+    owner.stdout.close()
+    assert started
+    assert until(lambda: not any(directory in line or "61.25" in line for line in command_lines()))
+    subprocess.run(["rm", "-r", directory], check=True)
+
+
+def command_lines() -> list[str]:
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:
+            continue  # it has ended meanwhile
+    return lines
+
+
+def until(condition: Any, seconds: float = 5.0) -> bool:
+    """Whether the condition comes true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_an_ordinary_user_can_start_it() -> None:
+    """As root, a user without rights starts one, in a view of the files in which the interpreter is readable."""
+    code = "from probe.lab.session import Lab\nwith Lab() as lab: print(lab.run(['id', '-u'], timeout=9).stdout)"
+    command = [sys.executable, "-c", code]
+    if os.geteuid() == 0:
+        command = ["unshare", "--mount", "sh", "-c", AS_NOBODY, "lab", sys.base_prefix, *command]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd="/", env=clean_environment())
+    assert (done.stdout.strip(), done.returncode) == ("0", 0), done.stderr
+
+
+def clean_environment() -> dict[str, str]:
+    root = str(Path(__file__).parents[2])
+    return {"PATH": os.environ["PATH"], "HOME": "/", "PYTHONPATH": root, "TMPDIR": "/tmp"}
+
+
+# The interpreter may lie in root's home, which others may not enter: show an enterable one with only the interpreter
+# in it.
+AS_NOBODY = """
+set -e
+prefix=$1; shift
+if ! setpriv --reuid=65534 --regid=65534 --clear-groups test -r "$prefix/bin"; then
+    mount --bind "$prefix" /mnt
+    mount -t tmpfs -o mode=755 tmpfs /root
+    mkdir -p "$prefix"
+    mount --bind /mnt "$prefix"
+fi
+exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+"""

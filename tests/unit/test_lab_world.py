@@ -1,0 +1,81 @@
+"""Is the small internet consistent: names, addresses, variations, demo, and what its servers answer?"""
+
+import ipaddress
+
+import dns.message
+import dns.rcode
+import pytest
+from ruamel.yaml import YAML
+
+from probe.lab.answers import dns_answer
+from probe.lab.demo_rules import CASES, demo_rules
+from probe.lab.namespaces import SERVER_NET
+from probe.lab.world import Role, demo_world, small_internet, targets_yaml
+
+
+def test_names_and_addresses_are_unique_and_in_their_ranges() -> None:
+    hosts = small_internet().hosts
+    assert len({host.name for host in hosts}) == len({host.address for host in hosts}) == len(hosts)
+    assert all(host.name.endswith(".test") for host in hosts)
+    assert all(ipaddress.ip_address(host.address) in ipaddress.ip_network(SERVER_NET) for host in hosts)
+
+
+def test_one_platform_is_near_one_far_one_strict() -> None:
+    media = {h.name: h for h in small_internet().hosts if h.role is Role.MEDIA}
+    assert media["media.birdnet.test"].extra_rtt_seconds == 0
+    assert media["media.vidtube.test"].extra_rtt_seconds == pytest.approx(0.140)
+    assert [name for name, host in media.items() if host.strict_names] == ["media.photogram.test"]
+
+
+def test_variations() -> None:
+    world = small_internet(media_pacing_bps=2e6, control_pacing_bps=1e6, controls_strict=True, congestion="bbr")
+    for host in world.hosts:
+        wanted = {Role.MEDIA: 2e6, Role.CONTROL_MEDIA: 1e6}.get(host.role)
+        assert (host.pacing_bps, host.congestion) == (wanted, "bbr")
+    assert all(o.media.strict_names and o.site.strict_names for o in world.operators)
+    assert all(host.strict_names for host in small_internet(everyone_strict=True).hosts)
+    assert small_internet().changed("birdnet.test", dead=True).hosts[0].dead
+    with pytest.raises(ValueError, match="nobody"):
+        small_internet().changed("nobody.test", dead=True)
+
+
+def test_targets_yaml_names_every_platform_and_control() -> None:
+    world = small_internet()
+    document = YAML(typ="safe").load(targets_yaml(world))
+    assert document["version"] == 1
+    assert [target["id"] for target in document["targets"]] == [platform.id for platform in world.platforms]
+    assert document["targets"][0]["media"] == {
+        "download": ["https://media.birdnet.test/media/1.bin?bytes={bytes}"],
+        "upload": ["https://upload.birdnet.test/upload"],
+    }
+    assert len(document["controls"]["media"]) == len(document["controls"]["resolvers"]) == 2
+
+
+def test_the_demo_has_its_six_targets_and_rules() -> None:
+    assert [platform.id for platform in demo_world().platforms] == [case.target for case in CASES]
+    assert len(demo_rules()) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "qtype", "rcode", "addresses"),
+    [
+        ("media.birdnet.test", "A", dns.rcode.NOERROR, ["198.18.10.2"]),
+        ("Media.BIRDNET.test", "A", dns.rcode.NOERROR, ["198.18.10.2"]),
+        ("media.birdnet.test", "AAAA", dns.rcode.NOERROR, []),
+        ("nobody.test", "A", dns.rcode.NXDOMAIN, []),
+    ],
+)
+def test_the_resolvers_answers(name: str, qtype: str, rcode: dns.rcode.Rcode, addresses: list[str]) -> None:
+    query = dns.message.make_query(name, qtype)
+    wire = dns_answer(query.to_wire(), small_internet())
+    assert wire is not None
+    response = dns.message.from_wire(wire)
+    assert query.is_response(response)
+    assert response.rcode() == rcode
+    assert [record.to_text() for rrset in response.answer for record in rrset] == addresses
+
+
+def test_garbage_gets_no_answer() -> None:
+    assert dns_answer(b"\0" * 5, small_internet()) is None
+    response = dns.message.make_response(dns.message.make_query("birdnet.test", "A"))
+    assert dns_answer(response.to_wire(), small_internet()) is None

@@ -1,0 +1,98 @@
+"""Are the controls compared with each other first, and is a portal, a dead line or a wrong clock recognised?"""
+
+from dataclasses import replace
+
+from probe.checks import http
+from probe.failure import Failure
+from probe.model.observations import HttpExchange, TlsHandshake, TlsStage
+from probe.model.results import Measurement, NetworkState
+from probe.verdict import network
+from tests.factories import connect, exchange, handshake, measurement, reach_evidence, tls_evidence
+
+ONE, TWO = "one.example", "two.example"
+PORTAL = "http://login.portal.example/"
+
+
+def of_control(check: str, host: str, evidence: object) -> Measurement:
+    subject = f"https://{host}/" if check == "http" else host
+    return measurement(check, evidence, target="", subject=subject)
+
+
+def working(host: str) -> list[Measurement]:
+    return [of_control("reach", host, reach_evidence(host)), of_control("tls", host, tls_evidence(host))]
+
+
+def bad_certificate(host: str, failure: Failure) -> list[Measurement]:
+    shown = replace(handshake(host), verify_failure=failure, stage=TlsStage.CERTIFICATE)
+    evidence = replace(tls_evidence(host), target=(shown,))
+    return [of_control("reach", host, reach_evidence(host)), of_control("tls", host, evidence)]
+
+
+def dead(host: str) -> list[Measurement]:
+    failed: TlsHandshake = replace(
+        handshake(host, failure=Failure.GENERIC_TIMEOUT),
+        stage=TlsStage.CONNECT,
+        connect=connect(failure=Failure.GENERIC_TIMEOUT),
+    )
+    return [
+        of_control("reach", host, reach_evidence(host, failure=Failure.GENERIC_TIMEOUT)),
+        of_control("tls", host, replace(tls_evidence(host), target=(failed,))),
+    ]
+
+
+def plain(host: str, answer: HttpExchange) -> Measurement:
+    hop = http.Hop(url=f"http://{host}/", lookups=(), exchanges=(answer,), known_blockpages=())
+    evidence = http.Evidence(
+        url=f"https://{host}/", plain=(hop,), secure=(), neutral=(), foreign_neutral=(), foreign=()
+    )
+    return of_control("http", host, evidence)
+
+
+def test_all_controls_work() -> None:
+    found = network.judge([*working(ONE), *working(TWO)])
+    assert (found.state, found.left_out, found.rule_id) == (NetworkState.OK, (), "network.ok")
+
+
+def test_one_failing_control_is_named_and_silences_nobody() -> None:
+    found = network.judge([*working(ONE), *dead(TWO)])
+    assert (found.state, found.left_out) == (NetworkState.OK, (TWO,))
+    assert TWO in found.reason
+
+
+def test_no_network() -> None:
+    assert network.judge([*dead(ONE), *dead(TWO)]).rule_id == "network.no_network"
+    assert network.judge([]).rule_id == "network.no_network"
+
+
+def test_captive_portal_by_one_redirect_for_everybody() -> None:
+    answers = [plain(host, replace(exchange(f"http://{host}/", status=302), location=PORTAL)) for host in (ONE, TWO)]
+    found = network.judge([*dead(ONE), *dead(TWO), *answers])
+    assert found.state is NetworkState.CAPTIVE_PORTAL
+
+
+def test_captive_portal_by_one_page_for_everybody() -> None:
+    answers = [plain(host, exchange(f"http://{host}/", title="Log in")) for host in (ONE, TWO)]
+    assert network.judge([*dead(ONE), *dead(TWO), *answers]).state is NetworkState.CAPTIVE_PORTAL
+
+
+def test_captive_portal_by_one_certificate_for_everybody() -> None:
+    certificates = [m for host in (ONE, TWO) for m in bad_certificate(host, Failure.SSL_UNKNOWN_AUTHORITY)]
+    assert network.judge(certificates).state is NetworkState.CAPTIVE_PORTAL
+
+
+def test_a_sites_own_redirect_to_https_is_no_portal() -> None:
+    answers = [
+        plain(host, replace(exchange(f"http://{host}/", status=301), location=f"https://www.{host}/"))
+        for host in (ONE, TWO)
+    ]
+    assert network.judge([*dead(ONE), *dead(TWO), *answers]).rule_id == "network.controls_failing"
+
+
+def test_a_wrong_clock() -> None:
+    first, second = bad_certificate(ONE, Failure.SSL_INVALID_CERTIFICATE), dead(TWO)[:1]
+    assert network.judge([*first, *second]).rule_id == "network.clock_wrong"
+
+
+def test_one_foreign_certificate_is_controls_failing() -> None:
+    found = network.judge([*bad_certificate(ONE, Failure.SSL_UNKNOWN_AUTHORITY), *dead(TWO)])
+    assert found.rule_id == "network.controls_failing"
