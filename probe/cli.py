@@ -139,7 +139,7 @@ def explain(
     word: Annotated[str, typer.Argument(help="A state, mechanism, method, failure or rule id.")],
 ) -> None:
     """What a word of a report means, and how it was decided."""
-    from probe import explain as words
+    from probe.commands import explain as words
 
     text = words.explain(word)
     if text is None:

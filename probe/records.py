@@ -7,6 +7,7 @@ is for `probe.model`; where records are kept is for `probe.store`; formats for p
 Which evidence belongs to which check is an argument everywhere: the registry that knows it stands above this module.
 """
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -105,12 +106,30 @@ def schema(evidence_types: EvidenceTypes) -> dict[str, Any]:
     measurement = components["Measurement"]
     measurement["properties"]["check"] = {"enum": checks}
     measurement["allOf"] = [_evidence_of(check, ref) for check, ref in zip(checks, evidence, strict=True)]
-    return {
+    whole = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Throttleprobe report",
         **root,
-        "$defs": dict(sorted(components.items())),
+        "$defs": components,
     }
+    named = {
+        reference["$ref"].rpartition("/")[2]: f"{c}.Evidence" for c, reference in zip(checks, evidence, strict=True)
+    }
+    return _renamed(whole, named)
+
+
+def _renamed(whole: dict[str, Any], named: Mapping[str, str]) -> dict[str, Any]:
+    """Definitions under names that do not tell in which module a class stands: moving one must not change the schema.
+
+    msgspec qualifies a name that several classes share with its module; the last two parts of it are enough.
+    """
+    names = {name: named.get(name) or ".".join(name.split(".")[-2:]) for name in whole["$defs"]}
+    text = json.dumps(whole)
+    for old, new in names.items():
+        text = text.replace(f'"#/$defs/{old}"', f'"#/$defs/{new}"')
+    renamed: dict[str, Any] = json.loads(text)
+    renamed["$defs"] = dict(sorted((names[name], definition) for name, definition in renamed["$defs"].items()))
+    return renamed
 
 
 def _evidence_of(check: str, reference: dict[str, Any]) -> dict[str, Any]:

@@ -124,7 +124,13 @@ def dns_query(hostname: str, addresses: tuple[str, ...], failure: Failure | None
 
 def dns_evidence(host: str, *, system_failure: Failure | None = None) -> dns.Evidence:
     given = () if system_failure else (ADDRESS.address,)
-    control = replace(dns_query(host, (ADDRESS.address,), t0=0.05), engine=Engine.DOH, resolver="cloudflare", t=0.17)
+    control = replace(
+        dns_query(host, (ADDRESS.address,), t0=0.05),
+        engine=Engine.DOH,
+        resolver="resolver.example",
+        resolver_address="203.0.113.53",
+        t=0.17,
+    )
     return dns.Evidence(
         hostname=host,
         system=(dns_query(host, given, system_failure),),
@@ -198,7 +204,7 @@ def exchange(url: str, *, title: str = "Welcome", status: int = 200, headers: tu
         url=url,
         endpoint=ADDRESS,
         source_port=40_003,
-        server_name=None,
+        server_name=url.split("/")[2] if url.startswith("https:") else None,
         host=url.split("/")[2],
         t0=0.0,
         t_connected=0.041,

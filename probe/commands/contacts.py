@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from probe.plan import Contact, Plan
+from probe.config import Contact, Plan
 
 
 def contacts_text(plan: Plan) -> str:

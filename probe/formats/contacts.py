@@ -1,7 +1,7 @@
 """Whom did the probe contact for a target, and what for?
 
 Read from the evidence of every check: endpoints that were dialled, resolvers that were asked. Addresses that were only
-seen in answers are not contacts.
+seen in answers are not contacts. Names are listed where somebody on the way could read them, as every network can.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,9 +16,9 @@ SYSTEM_RESOLVER = "the system's resolver"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """One place: `name` as sent in SNI, Host or the question's resolver, `place` the address and port."""
+    """One contact with a place (address and port); `names` are those that were readable on the way: SNI and Host."""
 
-    name: str
+    names: tuple[str, ...]
     place: str
     purpose: str
 
@@ -42,7 +42,7 @@ def contacted(measurements: Iterable[Measurement]) -> tuple[Contacted, ...]:
     return tuple(
         Contacted(
             place=place,
-            names=tuple(dict.fromkeys(c.name for c in contacts if c.name)),
+            names=tuple(dict.fromkeys(name for c in contacts for name in c.names)),
             purposes=tuple(dict.fromkeys(c.purpose for c in contacts)),
             times=len(contacts),
         )
@@ -57,7 +57,7 @@ def _contacts(evidence: object) -> Iterator[Contact]:
             yield from map(_handshake, (*evidence.handshakes, *evidence.control_handshakes))
         case reach.Evidence():
             for connect in (*evidence.connects, *evidence.neutral):
-                yield Contact(name=evidence.host, place=str(connect.endpoint), purpose="TCP")
+                yield Contact(names=(), place=str(connect.endpoint), purpose="TCP")
         case tls.Evidence():
             own, foreign = (*evidence.target, *evidence.neutral), (*evidence.nameless, *evidence.foreign_neutral)
             yield from map(_handshake, (*own, *foreign, *evidence.foreign))
@@ -67,7 +67,8 @@ def _contacts(evidence: object) -> Iterator[Contact]:
             for series in (evidence.download, evidence.upload):
                 for trial in series.trials if series else ():
                     moved = trial.transfer
-                    yield Contact(name=moved.host, place=str(moved.endpoint), purpose=str(moved.direction))
+                    names = (moved.server_name,) if moved.server_name else ()
+                    yield Contact(names=names, place=str(moved.endpoint), purpose=str(moved.direction))
         case _:
             return
 
@@ -81,17 +82,18 @@ def _pages(evidence: http.Evidence) -> Iterator[Contact]:
 
 def _query(query: DnsQuery) -> Contact:
     if query.engine is Engine.GETADDRINFO or not query.resolver_address:
-        return Contact(name="", place=SYSTEM_RESOLVER, purpose="DNS")
-    encrypted = query.engine is Engine.DOH
-    name = query.resolver if encrypted else ""
-    place = f"{query.resolver_address} port {443 if encrypted else 53}"
-    return Contact(name=name, place=place, purpose="encrypted DNS" if encrypted else "DNS")
+        return Contact(names=(query.hostname,), place=SYSTEM_RESOLVER, purpose="DNS")
+    if query.engine is Engine.DOH:
+        return Contact(names=(query.resolver,), place=f"{query.resolver_address} port 443", purpose="encrypted DNS")
+    return Contact(names=(query.hostname,), place=f"{query.resolver_address} port 53", purpose="DNS")
 
 
 def _handshake(handshake: TlsHandshake) -> Contact:
-    return Contact(name=handshake.server_name or "no name", place=str(handshake.endpoint), purpose="TLS")
+    names = (handshake.server_name,) if handshake.server_name else ()
+    return Contact(names=names, place=str(handshake.endpoint), purpose="TLS")
 
 
 def _exchange(exchange: HttpExchange) -> Contact:
-    secure = exchange.url.startswith("https:")
-    return Contact(name=exchange.host, place=str(exchange.endpoint), purpose="HTTPS" if secure else "HTTP")
+    if exchange.server_name is not None:
+        return Contact(names=(exchange.server_name,), place=str(exchange.endpoint), purpose="HTTPS")
+    return Contact(names=(exchange.host,), place=str(exchange.endpoint), purpose="HTTP")

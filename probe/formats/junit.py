@@ -70,7 +70,7 @@ def _case(suite: Element, target: str, measurement: Measurement, *, replaced: bo
     problem = measurement.attempt.problem
     if problem is not None and problem.reason is ProblemReason.BUG:
         SubElement(case, "error", type="bug", message=f"{plain(problem.stage)}: {plain(problem.detail)}")
-    elif replaced and measurement.verdict.state is not State.OK:
+    elif replaced:
         SubElement(case, "skipped", message="another media candidate serves")
     else:
         _outcome(case, measurement.verdict)

@@ -34,7 +34,14 @@ def element(tag: str, *children: str, **attributes: str | None) -> Html:
 
 def join(*children: str) -> Html:
     """Children one after the other, escaped unless they are `Html`."""
-    return Html("".join(child if isinstance(child, Html) else escape(plain(child), quote=True) for child in children))
+    return Html("".join(child if isinstance(child, Html) else _escaped(child) for child in children))
+
+
+def _escaped(text: str) -> str:
+    """Plain and escaped; a space at either end stays, because the text may be a part of a sentence."""
+    before = " " if text[:1].isspace() else ""
+    after = " " if text[-1:].isspace() and text.strip() else ""
+    return before + escape(plain(text), quote=True) + after
 
 
 def trusted(markup: str) -> Html:

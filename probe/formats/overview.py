@@ -117,7 +117,7 @@ def stood_in_for(target: TargetResult, measurement: Measurement) -> bool:
     (`probe.verdict.target`)."""
     if measurement.input not in target.media_hosts or measurement.check == "goodput":
         return False
-    if measurement.verdict.state in (State.BLOCKED, State.THROTTLED):
+    if measurement.verdict.state in (State.BLOCKED, State.THROTTLED, State.OK):
         return False
     return any(m.check == measurement.check and ran(m) and m.verdict.state is State.OK for m in target.measurements)
 

@@ -6,14 +6,17 @@ ours, never text of the network.
 """
 
 import io
+import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from html import escape
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from probe.checks.goodput import Arm, Series, Trial
 from probe.formats.figures import amount, duration, rate
@@ -24,12 +27,8 @@ SUBJECT_ARMS = (Arm.TARGET, Arm.FOREIGN)  # the target's name is sent; the other
 
 _WIDTH_INCHES, _HEIGHT_INCHES = 4.7, 2.5
 _FONT_POINTS = 8.5
-_SVG_TEXT = {
-    "svg.fonttype": "none",  # text stays text: small, selectable, in the page's own font
-    "font.family": "sans-serif",
-    "font.size": _FONT_POINTS,
-    "path.simplify_threshold": 0.3,
-}
+_APART = 0.07  # of the distance between two pairs: marks of equal rates stand beside each other
+_FEW_DECADES = 100  # below this ratio of the axis' ends, powers of ten alone are too few ticks
 # Colours that occur nowhere else stand for the page's custom properties until the SVG is written.
 _INK, _MUTED, _GRID, _TARGET, _CONTROL, _PAPER = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
 _PROPERTIES = {
@@ -55,16 +54,16 @@ def plot_pairs(series: Series, *, label: str, salt: str) -> Html | None:
     rates = [bps for pair in pairs for trial in pair if (bps := mean_bps(trial.transfer)) is not None]
     if not rates:
         return None
-    with mpl.rc_context({**_SVG_TEXT, "svg.hashsalt": salt}):
+    with _settings(salt):
         figure, axes = _axes()
-        low, high = min(rates) / 2, max(rates) * 2
+        low, high = min(rates) / 2.5, max(rates) * 2.5
         for place, pair in enumerate(pairs, start=1):
             _draw_pair(axes, place, pair, floor=low)
         axes.set_yscale("log")
         axes.set_ylim(low, high)
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 30 else (1.0, 2.0, 5.0), numticks=8))
+        axes.yaxis.set_major_locator(FixedLocator(_log_ticks(low, high)))
+        axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: rate(value)))
-        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_xlim(0.4, len(pairs) + 0.6)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
         axes.set_xlabel("pair, in the order measured")
@@ -76,7 +75,7 @@ def plot_curves(series: Series, *, label: str, salt: str) -> Html | None:
     trials = [trial for trial in series.trials if trial.pair is not None and len(trial.transfer.series.t) > 1]
     if not trials:
         return None
-    with mpl.rc_context({**_SVG_TEXT, "svg.hashsalt": salt}):
+    with _settings(salt):
         figure, axes = _axes()
         for trial in trials:
             curve = trial.transfer.series
@@ -126,13 +125,13 @@ def _role(trial: Trial) -> str:
 def _draw_pair(axes: Axes, place: int, pair: Sequence[Trial], *, floor: float) -> None:
     """Two marks joined by a thin line; a transfer that moved nothing is a cross at the bottom."""
     heights = [mean_bps(trial.transfer) for trial in pair]
-    drawn = [height for height in heights if height is not None]
-    if len(drawn) > 1:
-        axes.plot([place] * len(drawn), drawn, color=_GRID, linewidth=2.2, zorder=1)
-    for trial, height in zip(pair, heights, strict=True):
+    places = [place + (-_APART if trial.arm in SUBJECT_ARMS else _APART) for trial in pair]
+    if None not in heights:
+        axes.plot(places, [height or floor for height in heights], color=_GRID, linewidth=2.2, zorder=1)
+    for trial, height, x in zip(pair, heights, places, strict=True):
         subject = trial.arm in SUBJECT_ARMS
         axes.plot(
-            [place],
+            [x],
             [floor * 1.15 if height is None else height],
             marker="x" if height is None else "o" if subject else "s",
             color=_TARGET if subject else _CONTROL,
@@ -142,6 +141,26 @@ def _draw_pair(axes: Axes, place: int, pair: Sequence[Trial], *, floor: float) -
             linestyle="none",
             zorder=3 if subject else 2,
         )
+
+
+def _settings(salt: str) -> AbstractContextManager[None]:
+    """matplotlib's settings while one plot is made; the salt makes its inner names the same in every run."""
+    return mpl.rc_context(
+        {
+            "svg.fonttype": "none",  # text stays text: small, selectable, in the page's own font
+            "svg.hashsalt": salt,
+            "font.family": "sans-serif",
+            "font.size": _FONT_POINTS,
+            "path.simplify_threshold": 0.3,  # of a pixel
+        }
+    )
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Powers of ten between the two, with 2 and 5 between them where there are few."""
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 5) if high / low < _FEW_DECADES else (1,)
+    return [step * 10.0**e for e in exponents for step in steps if low <= step * 10.0**e <= high]
 
 
 def _axes() -> tuple[Figure, Axes]:
@@ -160,7 +179,7 @@ def _axes() -> tuple[Figure, Axes]:
     return figure, axes
 
 
-_DROPPED: Iterable[re.Pattern[str]] = (
+_DROPPED = (
     re.compile(r"^.*?(?=<svg )", re.DOTALL),  # XML declaration and document type
     re.compile(r"<metadata>.*?</metadata>", re.DOTALL),
     re.compile(r"<style .*?</style>", re.DOTALL),  # would apply to the whole page
@@ -169,6 +188,9 @@ _DROPPED: Iterable[re.Pattern[str]] = (
     re.compile(r"(?<=<svg )[^>]*?(?=viewBox)"),
     re.compile(r'(?<=")\s+xmlns="[^"]*"'),
     re.compile(r' version="1.1"'),
+    re.compile(r" font-family: [^;]*;"),
+    re.compile(r' transform="rotate\(-0 [^"]*"'),
+    re.compile(r"(?<=\d\.\d\d)\d+"),  # hundredths of a point are enough
 )
 
 
@@ -181,5 +203,4 @@ def _svg(figure: Figure, label: str) -> Html:
     for color, custom_property in _PROPERTIES.items():
         text = text.replace(color, custom_property)
     text = re.sub(r"\n\s*", "\n", text)
-    described_as = label.replace("&", "").replace("<", "").replace(">", "").replace('"', "")
-    return trusted(text.replace("<svg ", f'<svg role="img" aria-label="{described_as}" ', 1))
+    return trusted(text.replace("<svg ", f'<svg role="img" aria-label="{escape(label, quote=True)}" ', 1))

@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from probe.lab.rules import DROP, PASS, Crossing, Direction, Injected, Outcome
 from probe.wire.packets import (
     MalformedPacketError,
-    Rcode,
     TcpFlag,
     TcpSegment,
     UdpDatagram,
-    build_dns_answer,
     icmp_error,
-    parse_dns_question,
     tcp_packet,
     udp_packet,
 )
+from probe.wire.plaintext import Rcode, build_dns_answer, parse_dns_question
 
 QTYPE_A = 1
 ICMP_UNREACHABLE = 3

@@ -25,7 +25,7 @@ from probe.lab.rules import (
     ToAddress,
     Treatment,
 )
-from probe.wire import packets, tls
+from probe.wire import packets, plaintext, tls
 
 FLOW_IDLE_SECONDS = 600.0
 MAX_FLOWS = 20_000  # beyond it idle flows are looked for: the lab's memory stays bounded
@@ -108,7 +108,7 @@ class Censor:
         """Treatments of a DNS query; they end with it, since one port may ask for several names."""
         if crossing.direction is Direction.DOWN or crossing.udp is None or crossing.udp.destination_port != DNS_PORT:
             return []
-        name = packets.parse_dns_question(crossing.udp.payload).name
+        name = plaintext.parse_dns_question(crossing.udp.payload).name
         return [
             self._start(index)
             for index, rule in enumerate(self._rules)
@@ -180,7 +180,7 @@ def _name_in(stream: bytes) -> tuple[type | None, str | None]:
     if not stream:
         return None, None
     if stream.startswith(HTTP_METHODS):
-        name = packets.parse_http_host(stream)
+        name = plaintext.parse_http_host(stream)
         return (HttpHost, name) if name is not None or b"\r\n\r\n" in stream else (None, None)
     try:
         return Sni, tls.parse_client_hello(stream).server_name

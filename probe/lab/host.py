@@ -10,6 +10,7 @@ import gc
 import os
 import pickle
 import random
+import shutil
 import signal
 import socket
 import sys
@@ -71,6 +72,7 @@ class _Control:
         self._channel = channel
         self._forwarder = forwarder
         self._router_address = router_address
+        self.gone = False
 
     def handle(self) -> bool:
         """One message; False when the session is gone."""
@@ -80,7 +82,8 @@ class _Control:
             send(self._channel, Ready())
         elif isinstance(message, AskStats):
             send(self._channel, self._forwarder.stats())
-        return message is not None
+        self.gone = message is None
+        return not self.gone
 
 
 def _forwarder(emulation: Emulation) -> Forwarder:
@@ -111,13 +114,11 @@ def _run(directory: str, control: socket.socket, launch: socket.socket) -> None:
     router_address = emulation.profile.router_address(emulation.profile.censor_hop)
     send(control, Ready())
     gc.freeze()  # a collection in the middle of a burst is a pause on the line
-    forwarder.run(
-        {
-            control: _Control(control, forwarder, router_address).handle,
-            servers: lambda: False,  # readable only when the child has ended
-            launcher: lambda: False,
-        }
-    )
+    session = _Control(control, forwarder, router_address)
+    # the children's sockets are readable only when the child has ended
+    forwarder.run({control: session.handle, servers: lambda: False, launcher: lambda: False})
+    if session.gone:
+        shutil.rmtree(directory, ignore_errors=True)  # its own clean-up does not happen when it was killed
 
 
 def main(directory: str, control_fd: str, launch_fd: str) -> None:

@@ -60,6 +60,6 @@ MOBILE = PathProfile(
 )
 SATELLITE = PathProfile(name="satellite", down_bps=20e6, up_bps=3e6, rtt_seconds=0.600, buffer_seconds=0.3)
 BUFFERBLOAT = PathProfile(name="bufferbloat", down_bps=4e6, up_bps=1e6, rtt_seconds=0.040, buffer_seconds=1.0)
-NARROW = PathProfile(name="narrow", down_bps=0.1e6, up_bps=0.1e6, rtt_seconds=0.080, buffer_seconds=0.6)
+NARROW = PathProfile(name="narrow", down_bps=0.1e6, up_bps=0.1e6, rtt_seconds=0.080, buffer_seconds=1.0)
 
 PROFILES = {profile.name: profile for profile in (HOME, DSL, WIFI, MOBILE, SATELLITE, BUFFERBLOAT, NARROW)}

@@ -6,6 +6,7 @@ for this lab. What they say is `probe.lab.answers`'s; who there is, `probe.lab.w
 """
 
 import asyncio
+import contextlib
 import pickle
 import socket
 import ssl
@@ -19,12 +20,16 @@ from aiohttp import web
 from probe.lab.answers import dns_answer, http_handler
 from probe.lab.namespaces import configure_servers
 from probe.lab.world import Host, Role, World
+from probe.wire import tls
 
 HTTP_PORT = 80
 HTTPS_PORT = 443
 DNS_PORT = 53
 BACKLOG = 512
 SO_MAX_PACING_RATE = 47  # linux/socket.h; bytes per second
+UNRECOGNIZED_NAME_ALERT = bytes((21, 3, 3, 0, 2, 2, 112))  # RFC 8446 §6: a fatal alert in a plain record
+HELLO_SECONDS = 10.0
+PEEK_SECONDS = 0.002
 ROOT_FILE = "root.pem"
 WORLD_FILE = "world.pickle"
 READY = b"ready"
@@ -44,18 +49,51 @@ def listening_socket(host: Host, port: int) -> socket.socket:
 
 
 def tls_context(host: Host, root: trustme.CA) -> ssl.SSLContext:
-    """The host's certificate for every name, or an alert (RFC 6066: unrecognized_name) for names that a strict host
-    does not have.
-    """
+    """The host's own certificate, for whatever name the client asks."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     root.issue_cert(host.name).configure_cert(context)
-
-    def check(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
-        refused = host.strict_names and name is not None and name.lower() != host.name
-        return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME if refused else None
-
-    context.sni_callback = check
     return context
+
+
+async def first_hello(connection: socket.socket) -> tls.ClientHello | None:
+    """The ClientHello that waits on a connection, left unread; None when there is none in time."""
+    for _ in range(int(HELLO_SECONDS / PEEK_SECONDS)):
+        await asyncio.sleep(PEEK_SECONDS)
+        try:
+            return tls.parse_client_hello(connection.recv(tls.MAX_CLIENT_HELLO_BYTES, socket.MSG_PEEK))
+        except (BlockingIOError, tls.IncompleteHelloError):
+            continue
+        except (OSError, tls.NotClientHelloError):
+            return None
+    return None
+
+
+async def admit(host: Host, connection: socket.socket, server: web.Server, context: ssl.SSLContext) -> None:
+    """A strict host's door: its own name gets its certificate, another an alert (RFC 6066 §3).
+
+    An `sni_callback` would be the obvious way, but asyncio closes the connection without sending the alert it makes,
+    and a connection that just ends looks like the network's doing.
+    """
+    loop = asyncio.get_running_loop()
+    hello = await first_hello(connection)
+    if hello is not None and hello.server_name in (host.name, None):
+        await loop.connect_accepted_socket(server, connection, ssl=context)
+        return
+    with connection, contextlib.suppress(OSError):
+        if hello is not None:
+            connection.recv(hello.size_bytes)  # unread bytes would turn the closing into a reset
+            connection.sendall(UNRECOGNIZED_NAME_ALERT)
+
+
+async def serve_strictly(host: Host, listener: socket.socket, server: web.Server, context: ssl.SSLContext) -> None:
+    """Accept connections of a strict host for ever."""
+    loop = asyncio.get_running_loop()
+    visitors: set[asyncio.Task[None]] = set()
+    while True:
+        connection, _ = await loop.sock_accept(listener)
+        visitor = loop.create_task(admit(host, connection, server, context))
+        visitors.add(visitor)
+        visitor.add_done_callback(visitors.discard)
 
 
 class _Resolver(asyncio.DatagramProtocol):
@@ -88,7 +126,11 @@ async def start(world: World, root: trustme.CA) -> list[object]:
             continue
         for port, context in ((HTTP_PORT, None), (HTTPS_PORT, tls_context(host, root))):
             server = web.Server(http_handler(host, world, secure=context is not None), access_log=None)
-            kept.append(await loop.create_server(server, sock=listening_socket(host, port), ssl=context))
+            listener = listening_socket(host, port)
+            if context is not None and host.strict_names:
+                kept.append(loop.create_task(serve_strictly(host, listener, server, context)))
+            else:
+                kept.append(await loop.create_server(server, sock=listener, ssl=context))
     return kept
 
 

@@ -42,6 +42,7 @@ __all__ = ["Lab", "LabError"]
 
 START_SECONDS = 20.0  # a loaded machine takes a few; more means that it will not come
 END_SECONDS = 5.0
+INTERRUPT_SECONDS = 10.0
 ANSWER_SECONDS = 10.0
 LOG_FILE = "lab.log"
 LOG_TAIL_CHARACTERS = 2000
@@ -140,9 +141,8 @@ class Lab:
             descriptors = captured.descriptors() if captured else (0, 1, 2)
             waiter = self._launch(words, {**self.environment(), **(env or {})}, descriptors, own_group=capture)
             open_files.enter_context(waiter)  # closing it before the program has ended kills the program
-            waiter.settimeout(timeout)
             try:
-                ended, _ = receive(waiter)
+                ended = _await_end(waiter, timeout, patient=not capture)
             except TimeoutError:
                 output, errors = captured.texts() if captured else ("", "")
                 raise subprocess.TimeoutExpired(words, timeout, output, errors) from None
@@ -240,6 +240,23 @@ class Lab:
             return (self.directory / LOG_FILE).read_text(errors="replace")[-LOG_TAIL_CHARACTERS:].strip()
         except OSError:
             return ""
+
+
+def _await_end(waiter: socket.socket, timeout: float, *, patient: bool) -> Message | None:
+    """The program's end. Raises TimeoutError.
+
+    `patient`: a program on the terminal hears Ctrl-C as we do; it is given time to end by itself before the interrupt
+    goes on.
+    """
+    waiter.settimeout(timeout)
+    try:
+        return receive(waiter)[0]
+    except KeyboardInterrupt:
+        if patient:
+            waiter.settimeout(INTERRUPT_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                receive(waiter)
+        raise
 
 
 class _Captured:

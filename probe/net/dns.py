@@ -13,13 +13,11 @@ from pathlib import Path
 
 from probe.failure import Failure
 from probe.model.observations import DnsQuery, DnsReply, Engine
-from probe.model.targets import Resolver
 from probe.net.base import LATE_REPLY_SECONDS
 from probe.net.classify import NETWORK_ERRORS, classify
 from probe.net.getaddrinfo import AddressLookups
 from probe.net.icmp import ask_for_icmp
 from probe.net.instruments import Instruments
-from probe.wire.bogon import is_private
 from probe.wire.dns import MAX_MESSAGE_BYTES, Answer, build_question, read_answer
 from probe.wire.names import to_ascii
 
@@ -101,15 +99,29 @@ class _Collected:
     """What came back: `counting` from the server asked and to our question, `ignored` everything else."""
 
     server: str
-    counting: list[tuple[DnsReply, Answer]] = field(default_factory=list)
+    port: int
+    counting: list[DnsReply] = field(default_factory=list)
     ignored: list[DnsReply] = field(default_factory=list)
+    first: Failure | None = None  # what the first counting reply means to a program
     error: Failure | None = None
 
-    def take(self, reply: DnsReply, answer: Answer) -> None:
-        if reply.source == self.server and not answer.malformed:
-            self.counting.append((reply, answer))
-        else:
+    def take(self, sender: tuple[str, int], answer: Answer, t: float) -> None:
+        source = sender[0].partition("%")[0]
+        reply = DnsReply(
+            t=t,
+            source=source,
+            rcode=answer.rcode,
+            addresses=answer.addresses,
+            cnames=answer.cnames,
+            authoritative=answer.authoritative,
+            malformed=answer.malformed,
+        )
+        if answer.malformed or (source, sender[1]) != (self.server, self.port):
             self.ignored.append(reply)
+            return
+        if not self.counting:
+            self.first = answer.failure
+        self.counting.append(reply)
 
     @property
     def is_full(self) -> bool:
@@ -118,7 +130,7 @@ class _Collected:
     @property
     def failure(self) -> Failure | None:
         if self.counting:
-            return self.counting[0][1].failure
+            return self.first
         if self.error is not None:
             return self.error
         from_server = any(reply.source == self.server for reply in self.ignored)
@@ -133,7 +145,7 @@ async def query_udp(
     """
     t0 = instruments.clock.now()
     instruments.known.add(server)
-    collected = _Collected(server=str(ipaddress.ip_address(server)))
+    collected = _Collected(server=str(ipaddress.ip_address(server)), port=port)
     ascii_name = to_ascii(hostname)
     if ascii_name is None:
         collected.error = Failure.UNKNOWN
@@ -143,12 +155,12 @@ async def query_udp(
             until = instruments.clock.now() + share
             collected.error = None
             try:
-                await _ask_udp(collected, ascii_name, query_type, instruments, until, deadline, port)
+                await _ask_udp(collected, ascii_name, query_type, instruments, until, deadline)
             except NETWORK_ERRORS as error:
                 collected.error = classify(error)
             if collected.counting or collected.is_full:
                 break
-    for reply, _ in collected.counting:
+    for reply in collected.counting:
         instruments.known.add(*reply.addresses)
     return DnsQuery(
         engine=Engine.UDP,
@@ -158,7 +170,7 @@ async def query_udp(
         query_type=query_type,
         t0=t0,
         t=instruments.clock.now(),
-        replies=(*(reply for reply, _ in collected.counting), *collected.ignored),
+        replies=(*collected.counting, *collected.ignored),
         failure=collected.failure,
         transaction_id=next(instruments.transactions),
     )
@@ -171,7 +183,6 @@ async def _ask_udp(
     instruments: Instruments,
     until: float,
     deadline: float,
-    port: int,
 ) -> None:
     loop = asyncio.get_running_loop()
     message_id = instruments.random.getrandbits(16)
@@ -183,31 +194,16 @@ async def _ask_udp(
         ask_for_icmp(sock)
         try:
             async with asyncio.timeout(instruments.seconds_until(until)) as limit:
-                await loop.sock_sendto(sock, question, (collected.server, port))
+                await loop.sock_sendto(sock, question, (collected.server, collected.port))
                 instruments.meter.add(len(question), 0)
                 while not collected.is_full:
                     wire, sender = await loop.sock_recvfrom(sock, MAX_MESSAGE_BYTES)
                     instruments.meter.add(0, len(wire))
                     answer = read_answer(wire, hostname, query_type, message_id)
-                    source = str(sender[0]).partition("%")[0]
-                    first = not collected.counting
-                    collected.take(
-                        _reply(answer, source if sender[1] == port else f"{source}:{sender[1]}", instruments), answer
-                    )
-                    if first and collected.counting:
-                        left = min(LATE_REPLY_SECONDS, instruments.seconds_until(deadline))
-                        limit.reschedule(loop.time() + left)
+                    was_silent = not collected.counting
+                    collected.take(sender[:2], answer, instruments.clock.now())
+                    if was_silent and collected.counting:
+                        late = min(LATE_REPLY_SECONDS, instruments.seconds_until(deadline))
+                        limit.reschedule(loop.time() + late)
         except TimeoutError:
             return
-
-
-def _reply(answer: Answer, source: str, instruments: Instruments) -> DnsReply:
-    return DnsReply(
-        t=instruments.clock.now(),
-        source=source,
-        rcode=answer.rcode,
-        addresses=answer.addresses,
-        cnames=answer.cnames,
-        authoritative=answer.authoritative,
-        malformed=answer.malformed,
-    )

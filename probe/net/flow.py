@@ -14,9 +14,9 @@ import sys
 from collections.abc import Mapping
 from typing import Protocol
 
-RECEIVE_BUFFER_BYTES = 256 * 1024
+RECEIVE_BUFFER_BYTES = 512 * 1024
 MAX_RECORD_BYTES = 16 * 1024  # of a TLS record's plain text (RFC 8446 §5.1)
-PLAIN_BUFFER_BYTES = 8 * MAX_RECORD_BYTES
+PLAIN_BUFFER_BYTES = 4 * MAX_RECORD_BYTES
 MAX_HANDSHAKE_BYTES = 256 * 1024  # a longer handshake is not one
 RESET_ON_CLOSE = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)  # struct linger: on, 0 s
 

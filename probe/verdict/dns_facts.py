@@ -48,8 +48,11 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsFacts:
-    """What the rules read. `answered_controls`: control resolvers that said anything, be it that there is no address;
-    `giving_controls`: those that gave addresses; `control_proved`: at an address that control gave, a handshake for the name verified."""
+    """What the rules read.
+
+    `answered_controls`: control resolvers that said anything, be it that there is no address; `giving_controls`: those
+    that gave one. `control_proved`: at an address that control gave, a handshake for the name verified.
+    """
 
     hostname: str
     answered_controls: int

@@ -25,7 +25,9 @@ EQUAL_PAIRS = 2  # so many such pairs end a series (feasibility §1: clean lines
 MAX_PAIRS = 7  # undecided after this many: inconclusive
 MAX_QUIET_SPREAD = 2.0  # greatest by least control rate: beyond, the line is noisy and whole transfers are compared
 NOISY_PAIRS = 4  # on a noisy line no ratio is exact: from here on a median above the effect floor is "not slower"
-AGAIN_PAIRS = 2  # design §3, 8: a first finding is measured once more; two pairs, so that no one chance event repeats it
+AGAIN_PAIRS = (
+    2  # design §3, 8: a first finding is measured once more; two pairs, so that no one chance event repeats it
+)
 MAX_AGAIN_RATIO = 0.6  # of every pair of the repetition; with all of one arm below all of the other (see below)
 MAX_AGAIN_STARTED = 3  # one pair of a repetition may be lost to a busy machine
 MAX_LAG_RTT_SHARE = 0.5  # an event loop later than half an RTT measures itself (feasibility §6, trap 7)
@@ -110,8 +112,12 @@ def has_broken_pair(trials: Sequence[Trial]) -> bool:
     return any(len(group) != 2 or len({t.arm for t in group}) != 2 for group in _groups(trials))
 
 
-def tally(pairs: Sequence[Pair]) -> Tally:
-    """Add up the pairs of one comparison."""
+def tally(pairs: Sequence[Pair], *, if_answers_differ: Outcome | None = None) -> Tally:
+    """Add up the pairs of one comparison.
+
+    `if_answers_differ` says what it means that the arms were answered with different classes of status: between two
+    names at one server that one of them is not served; between two servers nothing.
+    """
     usable = [p for p in pairs if p.is_usable]
     middle = spread([mid_bps(p.control) for p in usable if p.control is not None]) <= MAX_QUIET_SPREAD
     rate = mid_bps if middle else whole_bps
@@ -120,13 +126,15 @@ def tally(pairs: Sequence[Pair]) -> Tally:
         middle=middle,
         suspect_bps=tuple(rate(p.suspect) for p in usable if p.suspect is not None),
         control_bps=tuple(rate(p.control) for p in usable if p.control is not None),
-        outcome=_outcome(pairs, middle=middle),
+        outcome=_outcome(pairs, middle=middle, if_answers_differ=if_answers_differ),
     )
 
 
-def _outcome(pairs: Sequence[Pair], *, middle: bool) -> Outcome:
+def _outcome(pairs: Sequence[Pair], *, middle: bool, if_answers_differ: Outcome | None) -> Outcome:
     if not pairs:
         return Outcome.ABSENT
+    if if_answers_differ is not None and any(_class_differs(p) for p in pairs):
+        return if_answers_differ
     unserved = _unserved(pairs)
     if unserved is not None:
         return unserved
@@ -145,7 +153,7 @@ def _unserved(pairs: Sequence[Pair]) -> Outcome | None:
     """What a server's refusal, or a network that lets nothing through, makes of the comparison."""
     controls = [p.control for p in pairs if p.control is not None]
     suspects = [p.suspect for p in pairs if p.suspect is not None]
-    if any(fate(t) in (Fate.REFUSED, Fate.SHORT) for t in controls) or any(_class_differs(p) for p in pairs):
+    if any(fate(t) in (Fate.REFUSED, Fate.SHORT) for t in controls):
         return Outcome.CONTROL_REFUSED
     if any(fate(t) in (Fate.REFUSED, Fate.SHORT) for t in suspects):
         return Outcome.SUSPECT_REFUSED
@@ -201,7 +209,7 @@ def _rates(pairs: Sequence[Pair], *, middle: bool) -> tuple[list[float], list[fl
 
 
 def _class_differs(pair: Pair) -> bool:
-    """Whether the control arm was answered with another class of status: then it was not served the same thing."""
+    """Whether the arms were answered with different classes of status."""
     answers = [t.status for t in (pair.suspect, pair.control) if t is not None and t.status is not None]
     return len(answers) == 2 and answers[0] // 100 != answers[1] // 100
 

@@ -1,19 +1,16 @@
 """What does this IPv4 packet say, and which bytes say it?
 
-Parses and builds IPv4, TCP, UDP and ICMP with their checksums, and reads the two plain-text names that a censor looks
-for: the Host of an HTTP request and the question of a DNS query. Sans-I/O: bytes in, frozen records out, and back. It
-leaves fragments and IPv6 to nobody (the lab has neither) and the ClientHello to `probe.wire.tls`.
+Parses and builds IPv4, TCP, UDP and ICMP with their checksums. Sans-I/O: bytes in, frozen records out, and back. It
+leaves fragments and IPv6 to nobody (the lab has neither), names in plain text to `probe.wire.plaintext`, the
+ClientHello to `probe.wire.tls`.
 
-Sources: RFC 791 (IPv4), RFC 9293 (TCP), RFC 768 (UDP), RFC 792 (ICMP), RFC 1071 (checksum), RFC 1624 (its update),
-RFC 1035 (DNS).
+Sources: RFC 791 (IPv4), RFC 9293 (TCP), RFC 768 (UDP), RFC 792 (ICMP), RFC 1071 (checksum), RFC 1624 (its update).
 """
 
 import ipaddress
-import socket
 import struct
 import sys
 from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
@@ -22,9 +19,6 @@ TCP_HEADER_BYTES = 20
 UDP_HEADER_BYTES = 8
 ICMP_HEADER_BYTES = 8
 QUOTED_BYTES = 28  # RFC 792: an ICMP error quotes the IP header and the first 8 bytes after it
-MAX_DNS_LABEL_BYTES = 63
-MAX_DNS_NAME_BYTES = 255
-MAX_HTTP_HEAD_BYTES = 16_384
 
 
 class MalformedPacketError(ValueError):
@@ -43,15 +37,6 @@ class TcpFlag(IntFlag):
     RST = 4
     PSH = 8
     ACK = 16
-
-
-class Rcode(IntEnum):
-    """The DNS answer codes that resolvers and forgers give (RFC 1035 §4.1.1)."""
-
-    NOERROR = 0
-    SERVFAIL = 2
-    NXDOMAIN = 3
-    REFUSED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,19 +85,6 @@ class IcmpMessage:
     rest: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DnsQuestion:
-    """The first question of a query. `name` in lower case without the root's dot; `wire` the question's bytes as
-    asked (0x20 case kept).
-    """
-
-    id: int
-    name: str
-    qtype: int
-    wire: bytes
-    recursion_desired: bool = True
-
-
 def checksum(data: bytes) -> int:
     """The Internet checksum (RFC 1071) of `data`, padded with a zero byte where its length is odd."""
     words = array("H", data if len(data) % 2 == 0 else data + b"\0")
@@ -124,6 +96,14 @@ def checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
+def _dotted(address: bytes) -> str:
+    return f"{address[0]}.{address[1]}.{address[2]}.{address[3]}"
+
+
+def _packed(address: str) -> bytes:
+    return ipaddress.IPv4Address(address).packed
+
+
 def parse_ipv4(data: bytes) -> Ipv4Packet:
     """Read a packet; bytes after its total length (Ethernet padding) are left out. Raises MalformedPacketError."""
     if len(data) < IPV4_HEADER_BYTES or data[0] >> 4 != 4:
@@ -133,8 +113,8 @@ def parse_ipv4(data: bytes) -> Ipv4Packet:
     if header_bytes < IPV4_HEADER_BYTES or total < header_bytes or total > len(data):
         raise MalformedPacketError("IPv4 lengths disagree")
     return Ipv4Packet(
-        source=socket.inet_ntoa(data[12:16]),
-        destination=socket.inet_ntoa(data[16:20]),
+        source=_dotted(data[12:16]),
+        destination=_dotted(data[16:20]),
         protocol=data[9],
         payload=data[header_bytes:total],
         ttl=data[8],
@@ -146,7 +126,7 @@ def build_ipv4(packet: Ipv4Packet) -> bytes:
     """The packet's bytes, with the don't-fragment bit and a right header checksum."""
     total = IPV4_HEADER_BYTES + len(packet.payload)
     head = struct.pack("!BBHHHBB", 0x45, 0, total, packet.identification, 0x4000, packet.ttl, packet.protocol)
-    addresses = socket.inet_aton(packet.source) + socket.inet_aton(packet.destination)
+    addresses = _packed(packet.source) + _packed(packet.destination)
     return head + checksum(head + b"\0\0" + addresses).to_bytes(2, "big") + addresses + packet.payload
 
 
@@ -160,7 +140,7 @@ def lower_ttl(data: bytes, hops: int) -> bytes:
 
 
 def _pseudo_header(source: str, destination: str, protocol: int, length: int) -> bytes:
-    return socket.inet_aton(source) + socket.inet_aton(destination) + struct.pack("!BBH", 0, protocol, length)
+    return _packed(source) + _packed(destination) + struct.pack("!BBH", 0, protocol, length)
 
 
 def parse_tcp(payload: bytes) -> TcpSegment:
@@ -253,59 +233,3 @@ def udp_packet(datagram: UdpDatagram, *, source: str, destination: str, ttl: int
     return build_ipv4(
         Ipv4Packet(source=source, destination=destination, protocol=Protocol.UDP, payload=payload, ttl=ttl)
     )
-
-
-def parse_http_host(head: bytes) -> str | None:
-    """The Host of a plain HTTP/1 request, in lower case without its port; None while the head is not complete or
-    names none.
-    """
-    end = head.find(b"\r\n\r\n")
-    if end < 0 or end > MAX_HTTP_HEAD_BYTES:
-        return None
-    lines = head[:end].split(b"\r\n")
-    if b" HTTP/1." not in lines[0]:
-        return None
-    for line in lines[1:]:
-        field, _, value = line.partition(b":")
-        if field.strip().lower() == b"host":
-            return value.strip().split(b":")[0].decode("latin-1").lower()
-    return None
-
-
-def parse_dns_question(payload: bytes) -> DnsQuestion:
-    """The question of a DNS query with exactly one. Raises MalformedPacketError for answers, compression and bad
-    lengths.
-    """
-    if len(payload) < 12:
-        raise MalformedPacketError("DNS header cut short")
-    query_id, flags, questions = struct.unpack_from("!HHH", payload)
-    if flags & 0x8000 or questions != 1:
-        raise MalformedPacketError("not a DNS query with one question")
-    labels: list[str] = []
-    at = 12
-    while at < len(payload) and payload[at]:
-        length = payload[at]
-        if length > MAX_DNS_LABEL_BYTES or at + 1 + length >= len(payload) or at - 12 > MAX_DNS_NAME_BYTES:
-            raise MalformedPacketError("DNS label outside the message")
-        labels.append(payload[at + 1 : at + 1 + length].decode("latin-1").lower())
-        at += 1 + length
-    if at + 5 > len(payload):
-        raise MalformedPacketError("DNS question cut short")
-    qtype = int.from_bytes(payload[at + 1 : at + 3], "big")
-    wire = payload[12 : at + 5]
-    return DnsQuestion(
-        id=query_id, name=".".join(labels), qtype=qtype, wire=wire, recursion_desired=bool(flags & 0x100)
-    )
-
-
-def build_dns_answer(
-    question: DnsQuestion, *, rcode: int, addresses: Sequence[str] = (), ttl_seconds: int = 60
-) -> bytes:
-    """An answer to `question` with `addresses` of its type (A or AAAA), as a recursive resolver gives it."""
-    flags = 0x8080 | (0x100 if question.recursion_desired else 0) | rcode
-    head = struct.pack("!HHHHHH", question.id, flags, 1, len(addresses), 0, 0)
-    records = b""
-    for address in addresses:
-        data = ipaddress.ip_address(address).packed
-        records += struct.pack("!HHHIH", 0xC00C, 1 if len(data) == 4 else 28, 1, ttl_seconds, len(data)) + data
-    return head + question.wire + records

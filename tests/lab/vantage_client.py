@@ -4,7 +4,7 @@ Plain sockets, ssl, aiohttp and dnspython, on purpose none of `probe`: the lab m
 nothing of it.
 """
 
-import asyncio
+import contextlib
 import errno
 import json
 import os
@@ -12,16 +12,14 @@ import socket
 import ssl
 import struct
 import sys
+import threading
 import time
+import urllib.request
+from collections.abc import Callable
 
-import aiohttp
-import dns.message
-import dns.query
-import dns.rcode
 
 IP_RECVERR = 11
 MSG_ERRQUEUE = 0x2000
-RESOLVER = "198.18.0.53"
 
 
 def error_name(error: OSError) -> str:
@@ -83,58 +81,60 @@ def http(address: str, host: str, timeout: str) -> dict[str, object]:
     return {"error": None, "text": received.decode()}
 
 
-def resolve(name: str, seconds: str) -> dict[str, object]:
-    """All answers to one UDP query within a time: [rcode, addresses] each."""
-    query = dns.message.make_query(name, "A")
-    answers = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.connect((RESOLVER, 53))
-        client.send(query.to_wire())
-        deadline = time.monotonic() + float(seconds)
-        while (left := deadline - time.monotonic()) > 0:
-            client.settimeout(left)
-            try:
-                response = dns.message.from_wire(client.recv(4096))
-            except TimeoutError:
-                break
-            texts = [record.to_text() for rrset in response.answer for record in rrset]
-            answers.append([dns.rcode.to_text(response.rcode()), texts])
-    return {"answers": answers}
-
-
-async def _fetch(url: str, seconds: float) -> dict[str, object]:
+def fetch(url: str, seconds: str) -> dict[str, object]:
     """Download for at most some seconds; bytes by time of arrival from the first byte on."""
     series: list[tuple[float, int]] = []
-    total = 0
-    timeout = aiohttp.ClientTimeout(total=seconds)
-    try:
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
-            async for chunk in response.content.iter_any():
-                total += len(chunk)
-                series.append((time.monotonic(), total))
-    except TimeoutError:
-        pass
+    deadline = time.monotonic() + float(seconds)
+    with urllib.request.urlopen(url, timeout=float(seconds)) as response, contextlib.suppress(TimeoutError):
+        while time.monotonic() < deadline and (chunk := response.read1(65536)):
+            series.append((time.monotonic(), len(chunk) + (series[-1][1] if series else 0)))
     return {"series": [(at - series[0][0], count) for at, count in series]}
 
 
-async def _send(url: str, num_bytes: int, seconds: float) -> dict[str, object]:
-    """Upload; the seconds until the answer."""
-    began = time.monotonic()
-    timeout = aiohttp.ClientTimeout(total=seconds)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
-        async with session.post(url, data=os.urandom(num_bytes)) as response:
-            await response.read()
-            return {"seconds": time.monotonic() - began, "status": response.status}
+def send(host: str, path: str, num_bytes: str, timeout: str) -> dict[str, object]:
+    """Upload; the bytes that the other end acknowledged (tcp_info.tcpi_bytes_acked) by time, and the status of the
+    answer.
+    """
+    body = os.urandom(int(num_bytes))
+    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    context = ssl.create_default_context()
+    plain = socket.create_connection((host, 443), timeout=float(timeout))
+    with context.wrap_socket(plain, server_hostname=host) as secure:
+        began, acked_before = time.monotonic(), acked_bytes(secure)
+        sender = threading.Thread(target=secure.sendall, args=(head.encode() + body,), daemon=True)
+        sender.start()
+        series = [(0.0, 0)]
+        while series[-1][1] < len(body) and series[-1][0] < float(timeout):
+            time.sleep(0.01)
+            series.append((time.monotonic() - began, acked_bytes(secure) - acked_before))
+        sender.join()
+        return {"series": series, "status": int(secure.recv(4096).split()[1])}
 
 
-def fetch(url: str, seconds: str) -> dict[str, object]:
-    return asyncio.run(_fetch(url, float(seconds)))
+def refusal(host: str, path: str, timeout: str) -> dict[str, object]:
+    """The status that comes before any byte of the promised body was sent."""
+    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 100000\r\n\r\n"
+    plain = socket.create_connection((host, 443), timeout=float(timeout))
+    with ssl.create_default_context().wrap_socket(plain, server_hostname=host) as secure:
+        secure.sendall(head.encode())
+        return {"status": int(secure.recv(4096).split()[1])}
 
 
-def send(url: str, num_bytes: str, seconds: str) -> dict[str, object]:
-    return asyncio.run(_send(url, int(num_bytes), float(seconds)))
+def acked_bytes(connection: socket.socket) -> int:
+    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 512)
+    return int(struct.unpack_from("Q", info, 120)[0])
 
 
 if __name__ == "__main__":
-    commands = {"connect": connect, "tls": tls, "http": http, "resolve": resolve, "fetch": fetch, "send": send}
+    commands: dict[str, Callable[..., dict[str, object]]]
+    commands = {
+        "connect": connect,
+        "tls": tls,
+        "http": http,
+        "resolve": resolve,
+        "fetch": fetch,
+        "send": send,
+        "refusal": refusal,
+        "doh": doh,
+    }
     print(json.dumps(commands[sys.argv[1]](*sys.argv[2:])))

@@ -10,15 +10,15 @@ from scapy.layers.dns import DNS, DNSQR
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.packet import Raw
 
-from probe.wire import packets
+from probe.wire import packets, plaintext
 from probe.wire.packets import (
     IcmpMessage,
     MalformedPacketError,
-    Rcode,
     TcpFlag,
     TcpSegment,
     UdpDatagram,
 )
+from probe.wire.plaintext import Rcode
 
 CLIENT = "192.168.77.2"
 SERVER = "198.18.10.1"
@@ -100,8 +100,8 @@ def test_hostile_bytes_are_malformed_or_parsed(data: bytes) -> None:
         except MalformedPacketError:
             continue
     with contextlib.suppress(MalformedPacketError):
-        packets.parse_dns_question(data)
-    packets.parse_http_host(data)
+        plaintext.parse_dns_question(data)
+    plaintext.parse_http_host(data)
 
 
 def test_ethernet_padding_is_left_out() -> None:
@@ -122,11 +122,11 @@ def test_ethernet_padding_is_left_out() -> None:
     ],
 )
 def test_http_host(head: bytes, host: str | None) -> None:
-    assert packets.parse_http_host(head) == host
+    assert plaintext.parse_http_host(head) == host
 
 
 def test_dns_question_of_scapys_query() -> None:
-    question = packets.parse_dns_question(
+    question = plaintext.parse_dns_question(
         scapy_bytes(DNS(id=77, rd=1, qd=DNSQR(qname="Media.Birdnet.TEST", qtype="A")))
     )
     assert (question.id, question.name, question.qtype) == (77, "media.birdnet.test", 1)
@@ -144,8 +144,8 @@ def test_dns_question_of_scapys_query() -> None:
 )
 def test_dns_answer_read_by_dnspython(rcode: Rcode, addresses: tuple[str, ...], qtype: str) -> None:
     query = dns.message.make_query("linkhub.test", qtype, use_edns=False)
-    question = packets.parse_dns_question(query.to_wire())
-    response = dns.message.from_wire(packets.build_dns_answer(question, rcode=rcode, addresses=addresses))
+    question = plaintext.parse_dns_question(query.to_wire())
+    response = dns.message.from_wire(plaintext.build_dns_answer(question, rcode=rcode, addresses=addresses))
     assert query.is_response(response)
     assert int(response.rcode()) == int(rcode)
     assert [record.to_text() for rrset in response.answer for record in rrset] == list(addresses)
@@ -154,4 +154,4 @@ def test_dns_answer_read_by_dnspython(rcode: Rcode, addresses: tuple[str, ...], 
 def test_an_answer_is_not_a_question() -> None:
     query = dns.message.make_query("linkhub.test", "A")
     with pytest.raises(MalformedPacketError):
-        packets.parse_dns_question(dns.message.make_response(query).to_wire())
+        plaintext.parse_dns_question(dns.message.make_response(query).to_wire())

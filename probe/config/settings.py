@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
-from probe.mistakes import ConfigError, Mistake
+from probe.config.mistakes import ConfigError, Mistake
 
 PREFIX = "THROTTLEPROBE_"
 # a misspelt THROTTLEPROBE_UPLOAD=off would upload against the person's will, so a near miss of a name is a mistake;

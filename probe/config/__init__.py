@@ -1,19 +1,20 @@
 """Which targets and controls did the person write down, as typed data, or else everything that is wrong with it?
 
-Finds and reads targets.yaml and the file of known blockpages. What may stand in a targets.yaml is in
-`probe.targets_schema`, YAML and places in it are `probe.yaml_source`'s, the environment is `probe.settings`', and what
-follows from a list is `probe.plan`'s; all of that is offered from here. Nothing contacts anything.
+Finds and reads targets.yaml and the file of known blockpages. What may stand in a targets.yaml is in `targets_schema`,
+what is wrong with one in `targets_check`; YAML and places in it are `yaml_source`'s, the environment is `settings`',
+and what follows from a list is `plan`'s. All of that is offered from here. Nothing contacts anything.
 """
 
+import json
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from probe.mistakes import WHOLE_FILE, ConfigError, Mistake
+from probe.config.mistakes import WHOLE_FILE, ConfigError, Mistake
+from probe.config.plan import Contact, Plan, TargetPlan, planned
+from probe.config.settings import Settings, read_settings
 from probe.model.targets import TargetList
-from probe.plan import Contact, Plan, TargetPlan, planned
-from probe.settings import Settings, read_settings
 
 __all__ = [
     "ConfigError",
@@ -30,6 +31,7 @@ __all__ = [
     "planned",
     "read_settings",
     "schema",
+    "schema_text",
 ]
 
 APPLICATION = "throttleprobe"
@@ -45,7 +47,7 @@ def load(path: Path) -> TargetList:
 
 def parse(text: str, *, name: str) -> TargetList:
     """Read the text of a targets.yaml; `name` is what mistakes call it. Raises `ConfigError` with every mistake."""
-    from probe import targets_check, yaml_source
+    from probe.config import targets_check, yaml_source
 
     source = yaml_source.read(text, name=name)
     target_list, findings = targets_check.check(source.root.plain())
@@ -61,9 +63,14 @@ def parse(text: str, *, name: str) -> TargetList:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of targets.yaml, equal to docs/schema/targets.schema.json."""
-    from probe import targets_schema
+    from probe.config import targets_schema
 
     return targets_schema.json_schema()
+
+
+def schema_text() -> str:
+    """The same as the text of that file: `throttleprobe targets schema > docs/schema/targets.schema.json` makes it."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def find(explicit: Path | None) -> Path:
@@ -96,7 +103,7 @@ def load_blockpages(path: Path) -> Mapping[str, str]:
 
     A page that holds one is called a blockpage, so short texts are refused. Raises `ConfigError` with every mistake.
     """
-    from probe import yaml_source
+    from probe.config import yaml_source
 
     source = yaml_source.read(_read(path), name=str(path))
     mistakes = list(source.mistakes)
@@ -120,14 +127,14 @@ def load_blockpages(path: Path) -> Mapping[str, str]:
 
 
 def _at(line: int, column: int, path: tuple[str, ...], message: str) -> Mistake:
-    from probe.yaml_source import spell
+    from probe.config.yaml_source import spell
 
     return Mistake(line=line, column=column, path=spell(path), message=message)
 
 
 def _read(path: Path) -> str:
     """The text of a file, whole; `ConfigError` where it cannot be read, is too large, or is not UTF-8."""
-    from probe import yaml_source
+    from probe.config import yaml_source
 
     try:
         with path.open("rb") as file:

@@ -1,7 +1,7 @@
 """What may stand in a targets.yaml, and what does it mean as `probe.model.targets`?
 
 The one place that imports pydantic. It knows nothing of files or line numbers: mistakes are given by path, and
-`probe.config` finds their place. What a single text may look like is in `probe.urls` and in the functions below.
+`probe.config` finds their place. What a single text may look like is in `urls` and in the functions below.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from probe import urls
+from probe.config import urls
 from probe.model import targets as model
 
 VERSION = 1

@@ -6,6 +6,7 @@ Every reader of files and settings collects all mistakes and raises them at once
 from dataclasses import dataclass, replace
 
 WHOLE_FILE = "(whole file)"  # the path of a mistake that belongs to no single value
+MAX_SHOWN_CHARACTERS = 300  # of a path or a message: they quote what may be a megabyte long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,5 +40,6 @@ class ConfigError(Exception):
 
 
 def _visible(text: str) -> str:
-    """Text that is safe to print: a file may hold control characters, and a terminal would obey them."""
+    """Text that is safe to print: a file may hold endless words, and control characters that a terminal obeys."""
+    text = text if len(text) <= MAX_SHOWN_CHARACTERS else text[:MAX_SHOWN_CHARACTERS] + "…"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

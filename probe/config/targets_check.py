@@ -1,6 +1,6 @@
 """Which mistakes does a targets.yaml hold, in words that its author understands?
 
-All of them at once: pydantic judges each value by `probe.targets_schema`, and what no single value shows (an id given
+All of them at once: pydantic judges each value by `targets_schema`, and what no single value shows (an id given
 twice, a target with nothing to measure) is looked for here even where values are wrong. Places are `probe.config`'s.
 """
 
@@ -11,9 +11,9 @@ from difflib import get_close_matches
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from probe import targets_schema as schema
+from probe.config import targets_schema as schema
+from probe.config.yaml_source import Path, Plain
 from probe.model.targets import TargetList
-from probe.yaml_source import Path, Plain
 
 _TAGS = (schema.TEXT_TAG, schema.OBJECT_TAG)
 

@@ -7,8 +7,8 @@ the report.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from probe.config.urls import host_and_port
 from probe.model.targets import Controls, MediaUrl, Risk, Target, TargetList
-from probe.urls import host_and_port
 
 MAX_BYTES_PER_TARGET = 4_000_000  # design §5: both directions and all arms of one target in one run
 SITE_BYTES = 250_000  # two redirect chains of a few pages, each read up to 64 KB; lookups and handshakes besides

@@ -1,7 +1,7 @@
 """What does a YAML text say, and where in the text does it say it?
 
 YAML 1.2 with its core schema only: `no` is text, a date is text. Every value remembers its line and column. What the
-values mean is left to `probe.targets_schema`. The text is hostile until shown otherwise: its size, its depth and what
+values mean is left to `targets_schema`. The text is hostile until shown otherwise: its size, its depth and what
 its aliases expand to are bounded, tags are refused, and nothing is ever constructed but plain values.
 """
 
@@ -12,7 +12,7 @@ from ruamel.yaml import YAML, events
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
-from probe.mistakes import WHOLE_FILE, ConfigError, Mistake
+from probe.config.mistakes import WHOLE_FILE, ConfigError, Mistake
 
 MAX_FILE_BYTES = 1_000_000  # a list of a few thousand targets; more is not a target list
 MAX_DEPTH = 32  # targets.yaml needs 6; deeper nesting only serves to exhaust a reader

@@ -1,0 +1,15 @@
+"""Every rule of every judge, in one tuple: for `explain` and for the tests that no rule is unexplained or named twice."""
+
+from typing import Any
+
+from probe.verdict import dns, goodput, http, reach, target, tls
+from probe.verdict.rules import Rule
+
+RULES: tuple[Rule[Any], ...] = (
+    *dns.RULES,
+    *reach.RULES,
+    *tls.RULES,
+    *http.RULES,
+    *goodput.RULES,
+    *target.RULES,
+)

@@ -1,0 +1,155 @@
+"""What became of the target's name at each address, and of its controls beside it?
+
+Turns TLS evidence into counts that can only speak for an accusation by being there: a neutral name that completed, a
+name at a control's address that failed. Which counts accuse is `probe.verdict.tls`'s business.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from probe.checks.tls import Evidence, answers, is_good
+from probe.failure import Failure
+from probe.model.observations import Certificate, TlsHandshake, TlsStage
+from probe.model.targets import Endpoint
+
+
+class Kind(StrEnum):
+    """In which way a handshake failed."""
+
+    RESET = "reset"
+    CLOSED = "closed"
+    TIMEOUT = "timeout"  # after the ClientHello, before any answer
+    LATE_TIMEOUT = "late_timeout"  # after the server's first bytes: large packets may be lost as well
+    ALERT = "alert"
+    CERTIFICATE = "certificate"
+    CONNECT = "connect"
+    OTHER = "other"
+
+
+NETWORK_KINDS = frozenset({Kind.RESET, Kind.CLOSED, Kind.TIMEOUT, Kind.LATE_TIMEOUT})
+_KINDS = {
+    Failure.CONNECTION_RESET: Kind.RESET,
+    Failure.CONNECTION_ABORTED: Kind.RESET,
+    Failure.EOF: Kind.CLOSED,
+}
+
+
+def kind(handshake: TlsHandshake) -> Kind | None:
+    """How it failed; None if it did not."""
+    if is_good(handshake):
+        return None
+    if handshake.stage is TlsStage.CONNECT:
+        return Kind.CONNECT
+    if handshake.alert is not None:
+        return Kind.ALERT
+    if handshake.verify_failure is not None or handshake.stage is TlsStage.CERTIFICATE:
+        return Kind.CERTIFICATE
+    if handshake.failure is Failure.GENERIC_TIMEOUT:
+        return Kind.TIMEOUT if handshake.stage is TlsStage.CLIENT_HELLO else Kind.LATE_TIMEOUT
+    return _KINDS.get(handshake.failure, Kind.OTHER) if handshake.failure else Kind.OTHER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """The target's name at one address: how it failed each time (empty: it completed in the end), and what neutral
+    names did there: `completed` handshakes, `alerted` ones (refused by a server, so heard), `failed` ones."""
+
+    endpoint: Endpoint
+    kinds: tuple[Kind, ...]
+    last: TlsHandshake
+    completed: int
+    alerted: int
+    failed: int
+
+    @property
+    def is_good(self) -> bool:
+        return not self.kinds
+
+    @property
+    def attempts(self) -> int:
+        return len(self.kinds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFacts:
+    """What the rules read. `foreign`: how the target's name failed at a control's address, () if a server answered.
+
+    `unserved_heard`: names that the control does not serve either and that a server answered there. `own_valid`,
+    `own_invalid`: the control's own name there, with a valid or invalid chain. `impostor`: the certificate of an
+    interceptor, shown for the target's name at its own address and at a control's, and to no other name there.
+    """
+
+    hostname: str
+    addresses: tuple[Address, ...]
+    foreign: tuple[Kind, ...]
+    unserved_heard: int
+    own_valid: int
+    own_invalid: int
+    impostor: Certificate | None
+
+    @property
+    def bad(self) -> tuple[Address, ...]:
+        return tuple(a for a in self.addresses if not a.is_good)
+
+    @property
+    def good(self) -> tuple[Address, ...]:
+        return tuple(a for a in self.addresses if a.is_good)
+
+
+def derive(evidence: Evidence) -> TlsFacts:
+    """Count what each arm showed."""
+    endpoints = dict.fromkeys(h.endpoint for h in evidence.target)
+    unserved = [h for h in evidence.foreign_neutral if h.verified_name is None]
+    own = [h for h in evidence.foreign_neutral if h.verified_name is not None]
+    foreign_kinds = [kind(h) for h in evidence.foreign]
+    return TlsFacts(
+        hostname=evidence.hostname,
+        addresses=tuple(_address(evidence, endpoint) for endpoint in endpoints),
+        foreign=tuple(k for k in foreign_kinds if k is not None)
+        if all(k in NETWORK_KINDS for k in foreign_kinds)
+        else (),
+        unserved_heard=sum(answers(h) for h in unserved),
+        own_valid=sum(is_good(h) for h in own),
+        own_invalid=sum(h.verify_failure is not None for h in own),
+        impostor=_impostor(evidence, unserved),
+    )
+
+
+def _address(evidence: Evidence, endpoint: Endpoint) -> Address:
+    tried = [h for h in evidence.target if h.endpoint == endpoint]
+    kinds = [kind(h) for h in tried]
+    neutral = [h for h in evidence.neutral if h.endpoint == endpoint]
+    return Address(
+        endpoint=endpoint,
+        kinds=() if None in kinds else tuple(k for k in kinds if k is not None),
+        last=tried[-1],
+        completed=sum(h.failure is None for h in neutral),
+        alerted=sum(h.alert is not None for h in neutral),
+        failed=sum(not answers(h) for h in neutral),
+    )
+
+
+def _impostor(evidence: Evidence, unserved: Sequence[TlsHandshake]) -> Certificate | None:
+    """The certificate that follows the target's name to a control's address.
+
+    Servers of one operator may show one default certificate, and one authority signs for many: so the chain must end
+    at no trusted authority, and another unserved name at the control must be refused, or shown another authority's.
+    """
+    for here in evidence.target:
+        for there in evidence.foreign:
+            shown, met = here.certificate, there.certificate
+            if shown is None or met is None:
+                continue
+            unknown = here.verify_failure is there.verify_failure is Failure.SSL_UNKNOWN_AUTHORITY
+            same = shown.sha256 == met.sha256 or shown.issuer == met.issuer
+            if unknown and same and any(_is_shown_another(h, met) for h in unserved):
+                return shown
+    return None
+
+
+def _is_shown_another(handshake: TlsHandshake, met: Certificate) -> bool:
+    if handshake.alert is not None:
+        return True
+    certificate = handshake.certificate
+    return certificate is not None and certificate.sha256 != met.sha256 and certificate.issuer != met.issuer
