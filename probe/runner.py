@@ -237,8 +237,8 @@ class Runner:
                 input=subject,
                 started_at=_rfc3339(wall),
                 duration_seconds=net.clock.now(),
-                sent_bytes=meter.sent,
-                received_bytes=meter.received,
+                sent_bytes=meter.sent_bytes,
+                received_bytes=meter.received_bytes,
                 attempt=attempt,
                 verdict=judge_attempt(check.name, attempt),
             )
@@ -263,7 +263,7 @@ class Runner:
         if check.max_bytes is not None and budget.run.remaining_bytes < check.max_bytes // 10:
             budget.run.hit = True
             return _failed(AttemptStatus.NOT_SCHEDULED, ProblemReason.BUDGET, check.name, "")
-        context = Context[object](
+        context: Context[object] = Context(
             target=target if target.id else None,
             input=subject,
             net=net,
@@ -313,7 +313,7 @@ class Runner:
             ),
             vantage=self.plan.vantage,
             network=network,
-            bytes=Bytes(sent=self.meter.sent, received=self.meter.received),
+            bytes=Bytes(sent=self.meter.sent_bytes, received=self.meter.received_bytes),
             controls=tuple(sorted(self._controls, key=_order)),
             targets=targets,
             summary=summarize(targets),

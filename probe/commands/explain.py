@@ -39,7 +39,8 @@ def _entries() -> Iterator[tuple[str, str]]:
 
 def _words() -> Iterator[tuple[str, str]]:
     """Rows of the ontology's tables: the word in the first column, what it claims and needs in the others."""
-    heading, columns = "", []
+    heading = ""
+    columns: list[str] = []
     for line in _ontology().splitlines():
         if line.startswith("#"):
             heading = line.lstrip("# ").strip()

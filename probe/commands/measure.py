@@ -26,7 +26,7 @@ from probe.model.results import Measurement, NetworkState, Report, State, Vantag
 from probe.model.targets import Target, TargetList
 from probe.net.meter import Meter
 from probe.registry import BY_NAME, EVIDENCE_TYPES
-from probe.runner import Plan, Runner, Session, default_seconds
+from probe.runner import Plan, Runner, default_seconds
 from probe.store import Store, StoreError, StoreFull, Window, default_path
 
 # design §4; 2 is in `terminal`, 4 in the command line
@@ -129,19 +129,20 @@ def _run(options: Options, exits: ExitStack) -> int:
 
 
 async def _measure(plan: Plan, store: Store | None) -> Report:
-    from probe.net.live import LiveSession
+    from probe.net.live import Session
 
     random, meter = SystemRandom(), Meter()
-    session: Session = LiveSession(random=random)
     stop = asyncio.Event()
     _stop_on_signals(stop)
+    session = Session(random=random, meter=meter)
     with _progress(plan, meter) as progress:
         sink = StoreSink(store=store, run_id="")
         runner = Runner(plan=plan, session=session, sink=sink, progress=progress, meter=meter, random=random)
         sink.run_id = runner.new_id()
         if store is not None:
             store.begin_run(runner.report(sink.run_id))
-        return await runner.run(stop, sink.run_id)
+        async with session:
+            return await runner.run(stop, sink.run_id)
 
 
 def _progress(plan: Plan, meter: Meter) -> LiveProgress | PlainProgress:

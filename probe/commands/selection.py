@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from probe.config.urls import url
 from probe.model.results import State
 from probe.model.targets import Media, Risk, Target, TargetList
 from probe.registry import host_of
@@ -63,28 +64,33 @@ def read_list(path: Path) -> tuple[Target, ...]:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read ({type(error).__name__})") from None
     words = [line.split("#", 1)[0].strip() for line in lines]
-    urls = list(dict.fromkeys(w if "://" in w else f"https://{w}/" for w in words if w))
+    urls = list(dict.fromkeys(_site(path, w if "://" in w else f"https://{w}/") for w in words if w))
     if len(urls) > MAX_LISTED_SITES:
         raise UsageError(f"{path}: more than {MAX_LISTED_SITES} sites")
     targets: dict[str, Target] = {}
-    for number, url in enumerate(urls, 1):
-        host = host_of(url)
-        if not url.startswith(("http://", "https://")) or not host:
-            raise UsageError(f"{path}: not a site: {url}")
-        identity = re.sub(r"[^a-z0-9]+", "-", host.lower()).strip("-")[:50] or "site"
+    for number, site in enumerate(urls, 1):
+        host = host_of(site)
+        identity = re.sub(r"[^a-z0-9]+", "-", host).strip("-")[:50] or "site"
         identity = identity if identity not in targets else f"{identity}-{number}"
-        targets[identity] = Target(id=identity, name=host, sites=(url,))
+        targets[identity] = Target(id=identity, name=host, sites=(site,))
     return tuple(targets.values())
 
 
 def without_uploads(targets: Sequence[Target], store: Store | None, *, wanted: bool) -> tuple[Target, ...]:
     """The targets without the uploads that are switched off, or whose host has had its share of today's."""
 
-    def allowed(url: str) -> bool:
-        today = store.uploads_today(host_of(url)) if store is not None else 0
+    def allowed(place: str) -> bool:
+        today = store.uploads_today(host_of(place)) if store is not None else 0
         return wanted and today < MAX_UPLOAD_FLOWS_PER_HOST_AND_DAY
 
     return tuple(
         replace(t, media=Media(download=t.media.download, upload=tuple(u for u in t.media.upload if allowed(u.url))))
         for t in targets
     )
+
+
+def _site(path: Path, text: str) -> str:
+    try:
+        return url(text, schemes=("http", "https"))
+    except ValueError as error:
+        raise UsageError(f"{path}: {text}: {error}") from None

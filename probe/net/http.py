@@ -38,7 +38,12 @@ KEEP_ALIVE_SECONDS = 30.0
 MAX_POOLED = 2
 SHUTDOWN_SECONDS = 0.2  # for a farewell over TLS; asyncio would wait half a minute for the peer's
 
-AIOHTTP_ERRORS: tuple[type[Exception], ...] = (aiohttp.ClientError, HttpProcessingError, *NETWORK_ERRORS)
+AIOHTTP_ERRORS: tuple[type[Exception], ...] = (
+    aiohttp.ClientError,
+    aiohttp.EofStream,
+    HttpProcessingError,
+    *NETWORK_ERRORS,
+)
 
 
 class DialError(Exception):
@@ -108,7 +113,8 @@ class _Answer(ResponseHandler):
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
             self._trip.failure = Failure.HTTP_REQUEST_FAILED
             self.set_exception(HttpProcessingError(message="endless head"))
-            self.abort()
+            if self.transport is not None:
+                self.transport.abort()
 
     def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
         if data[0].code >= 200:

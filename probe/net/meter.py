@@ -22,6 +22,11 @@ class Meter:
         self.sent_bytes = 0
         self.received_bytes = 0
 
+    @property
+    def total(self) -> int:
+        """Both directions together, as budgets count."""
+        return self.sent_bytes + self.received_bytes
+
     def add(self, sent: int, received: int) -> None:
         self.sent_bytes += sent
         self.received_bytes += received

@@ -144,6 +144,9 @@ def _location(base: str, location: str, known: KnownAddresses) -> str | None:
     A host that is, or contains, an address which must not be kept becomes `scrubbed.invalid`.
     """
     try:
+        given = urlsplit(location.strip())
+        if given.scheme and not given.netloc:  # "http:///x": urljoin would lend it our own host
+            return None
         absolute = urljoin(base, location.strip())
         parts = urlsplit(absolute)
         host = parts.hostname or ""

@@ -34,6 +34,7 @@ MAX_SHAPED_RETRANSMITS = 0.05  # the same, for uploads
 LOSS_HOLES = 1.0  # median per transfer from which a download counts as losing packets
 LOSS_RETRANSMITS = 0.02  # the same, of an upload's segments
 POLICED_VARIATION = 0.13  # of slopes between transfers: a policer's rate is one rate (measured .002-.09)
+ONE_RATE_VARIATION = 0.06  # below it the slopes alone decide: short flows of a few dozen segments cannot be straight
 POLICED_STRAIGHTNESS = 0.985
 POLICED_FASTEST_RUN = 1.3
 POLICED_SIGNS = 2  # of the three above
@@ -78,7 +79,8 @@ def method_of(flows: Sequence[Transfer]) -> Method:
         straight >= POLICED_STRAIGHTNESS,
         fastest is not None and fastest <= POLICED_FASTEST_RUN,
     )
-    return Method.POLICED if sum(signs) >= POLICED_SIGNS else Method.LOSSY
+    one_rate = varied is not None and varied <= ONE_RATE_VARIATION
+    return Method.POLICED if one_rate or sum(signs) >= POLICED_SIGNS else Method.LOSSY
 
 
 def limit_bps(flows: Sequence[Transfer], method: Method) -> float | None:

@@ -84,7 +84,12 @@ def derive(evidence: Evidence) -> HttpFacts:
     host = host_of(evidence.url)
     first_hop = evidence.plain[0] if evidence.plain else None
     first = last(first_hop)
-    secure = tuple(e for hop in evidence.secure for e in hop.exchanges if not is_failed(e) and e.status is not None)
+    secure = tuple(
+        e
+        for hop in evidence.secure
+        for e in hop.exchanges
+        if hop.url.startswith("https:") and not is_failed(e) and e.status is not None
+    )
     cuts = [cut(e) for e in first_hop.exchanges] if first_hop else []
     over_plain = [e for e in evidence.foreign if e.endpoint.port == HTTP_PORT]
     foreign_cuts = [cut(e) for e in over_plain]

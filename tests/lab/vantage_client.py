@@ -1,7 +1,7 @@
 """What does an ordinary program see at the lab's vantage point? Run there by the tests; prints JSON.
 
-Plain sockets, ssl, aiohttp and dnspython, on purpose none of `probe`: the lab must be right for programs that know
-nothing of it.
+Plain sockets and ssl, on purpose none of `probe`: the lab must be right for programs that know nothing of it. DNS is
+`vantage_dns`'s.
 """
 
 import contextlib
@@ -16,7 +16,6 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
-
 
 IP_RECVERR = 11
 MSG_ERRQUEUE = 0x2000
@@ -131,10 +130,8 @@ if __name__ == "__main__":
         "connect": connect,
         "tls": tls,
         "http": http,
-        "resolve": resolve,
         "fetch": fetch,
         "send": send,
         "refusal": refusal,
-        "doh": doh,
     }
     print(json.dumps(commands[sys.argv[1]](*sys.argv[2:])))

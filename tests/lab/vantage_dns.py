@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 
 import dns.message
 import dns.rcode
@@ -47,5 +48,6 @@ def doh(url: str, name: str, method: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    commands: dict[str, Callable[..., dict[str, object]]]
     commands = {"resolve": resolve, "doh": doh}
     print(json.dumps(commands[sys.argv[1]](*sys.argv[2:])))

@@ -12,7 +12,12 @@ import trustme
 from blockbuster import BlockBuster, blockbuster_ctx
 
 from probe.model.targets import Endpoint
+from probe.net.clock import MonotonicClock
+from probe.net.instruments import Instruments, KnownAddresses
+from probe.net.limits import AddressGate
 from probe.net.live import LiveNet, Session
+from probe.net.meter import Meter
+from probe.net.ports import Ports
 from probe.net.trust import Trust
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -99,3 +104,18 @@ async def _serve(
 @pytest.fixture
 def serve() -> Serve:
     return _serve
+
+
+@pytest.fixture
+def instruments(trust: Trust) -> Instruments:
+    """What an operation of its own works with."""
+    random = Random()
+    return Instruments(
+        clock=MonotonicClock(),
+        random=random,
+        ports=Ports(random),
+        trust=trust,
+        gate=AddressGate(),
+        meter=Meter(),
+        known=KnownAddresses(),
+    )

@@ -86,7 +86,7 @@ async def test_what_is_sent(net: LiveNet, serve: Serve) -> None:
             assert made.host == "neutral.test"
             assert made.header("set-cookie") == ""
     request = seen[1].decode()
-    assert request.startswith("GET /a%20b?c=/ HTTP/1.1\r\n") or request.startswith("GET /a%20b?c=%2F HTTP/1.1\r\n")
+    assert request.startswith(("GET /a%20b?c=/ HTTP/1.1\r\n", "GET /a%20b?c=%2F HTTP/1.1\r\n"))
     assert "Host: neutral.test\r\n" in request
     assert "User-Agent: throttleprobe/" in request
     assert "cookie" not in request.lower()

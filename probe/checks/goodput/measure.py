@@ -11,7 +11,7 @@ from probe.checks.goodput.fate import PILOT_BYTES, TOO_MANY, Fate, fate, is_samp
 from probe.checks.goodput.media import Place
 from probe.model.observations import Direction, Transfer
 from probe.net.base import TransferRequest
-from probe.stats.curves import elapsed_seconds, end_time, mid_bps, min_rtt_seconds, stream_bytes
+from probe.stats.curves import elapsed_seconds, mid_bps, min_rtt_seconds, stream_bytes
 
 KIB = 1024
 # From which rate of the pilot which size: large enough to see past a policer's burst, small enough to end (feasibility
@@ -25,7 +25,7 @@ TARGET_PILOT_SECONDS = 2.5  # only its answer is wanted, not all its bytes
 TARGET_PILOT_RTTS = 8  # … for which TCP, TLS and the request take four
 MIN_PAIR_SECONDS = 1.5  # feasibility §0: below, a retransmission timeout decides
 MAX_PAIR_SECONDS = 15.0
-CONTROL_TIMES = 4.0  # a transfer cut at four times its control's is below 0.25 of its rate whatever it does after
+CONTROL_TIMES = 3.0  # cut at three times its control's time, a transfer at a quarter of the rate has shown its middle
 LEAST_CONTROL_TIMES = 2.0  # with less time left than this per transfer no pair is begun: it could not say "slower"
 LONG_SECONDS = 2.5  # the first transfer of a repetition: its rate and its method show better over more time
 MAX_DRAIN_SECONDS = 2.0  # twice the worst bufferbloat of the lab
@@ -147,7 +147,7 @@ class Recorder:
         return seconds
 
     def _control_seconds(self, control_arm: Arm) -> float:
-        """The median time of the control arm's transfers; before the first one, the pilot's scaled to this size."""
+        """The median time of the control arm's transfers; before the first one, what the pilot lets expect."""
         same = [t.transfer for t in self.trials if t.arm is control_arm and is_sample(t.transfer)]
         paired = [elapsed_seconds(t) for t in same if t.requested_bytes == self.num_bytes]
         if paired:
@@ -155,9 +155,8 @@ class Recorder:
         pilots = [t.transfer for t in self.trials if t.arm in (control_arm, Arm.NEUTRAL) and is_sample(t.transfer)]
         if not pilots or pilots[-1].t_request is None:
             return 0.0
-        last = pilots[-1]
-        moving = end_time(last) - pilots[-1].t_request
-        return elapsed_seconds(last) + moving * max(0.0, self.num_bytes / max(1, last.num_bytes) - 1)
+        last, more = pilots[-1], max(0, self.num_bytes - pilots[-1].num_bytes)
+        return elapsed_seconds(last) + 8 * more / max(mid_bps(last), 1.0)
 
     async def _transfer(self, arm: Arm, phase: Phase, pair: int | None, num_bytes: int, seconds: float) -> Transfer:
         place = self.control if arm in (Arm.FOREIGN, Arm.CONTROL) else self.target
