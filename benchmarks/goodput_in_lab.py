@@ -91,9 +91,12 @@ async def measure(session: Session, targets: TargetList, target: Target, seconds
             counted = " ".join(f"{arm} {count}" for arm, count in arms.items())
             print(f"    {name} {series.num_bytes // 1024} KB: {figures(facts)}; lag {lag * 1e3:.0f} ms; {counted}")
     if keep is not None:
-        keep.mkdir(exist_ok=True)
-        made = len(list(keep.iterdir()))
-        (keep / f"{target.id}-{made}.json").write_bytes(msgspec.json.encode(evidence))
+        store(evidence, target.id, keep)
+
+
+def store(evidence: Evidence, target: str, keep: Path) -> None:
+    keep.mkdir(exist_ok=True)
+    (keep / f"{target}-{len(list(keep.iterdir()))}.json").write_bytes(msgspec.json.encode(evidence))
 
 
 async def inside(arguments: argparse.Namespace) -> None:

@@ -4,10 +4,12 @@ Addresses and names are those reserved for documentation (RFC 2606, 5737, 3849);
 """
 
 import asyncio
+import hashlib
 import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from probe.checks.context import Context, ControlSite, Step
 from probe.failure import Failure
@@ -206,6 +208,7 @@ def exchange(
     return HttpExchange(
         url=url,
         endpoint=Endpoint(address=address, port=443 if secure else 80),
+        source_port=40000,
         server_name=named if secure else None,
         host=named,
         t0=0.0,
@@ -222,7 +225,7 @@ def exchange(
         title=title,
         body=body,
         body_bytes=len(body) if body_bytes is None else body_bytes,
-        body_sha256=f"{hash(body) & (2**64 - 1):016x}",
+        body_sha256=hashlib.sha256(body.encode()).hexdigest(),
         truncated=False,
         verify_failure=verify,
     )
@@ -321,7 +324,7 @@ def context(
     seconds: float = 60.0,
     num_bytes: int = 4_000_000,
     known_blockpages: Mapping[str, str] | None = None,
-) -> Context[object]:
+) -> Context[Any]:
     """A context as the runner makes it, over a scripted network."""
     return Context(
         target=Target(id="target", name="Target", sites=tuple(sites)),

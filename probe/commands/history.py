@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from probe.past import Past
+from probe.store import Past
 
 
 def history_table(runs: Sequence[Past]) -> str:

@@ -11,10 +11,11 @@ from probe.formats.html_target import article, badge, state_word
 from probe.formats.markup import Html, element, join, trusted
 from probe.formats.overview import ACCESS_CHECKS, SYMBOLS, RateCell, Row
 from probe.formats.plain import plain, sentence
-from probe.model.results import NetworkState, Report, State
+from probe.model.results import NetworkState, Report, State, Strength
 from probe.verdict.target import ORDER
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+ACCUSING = (State.BLOCKED, State.THROTTLED)  # the network does it
 MEANINGS: dict[State, str] = {
     State.BLOCKED: "the network keeps this target from being reached",
     State.THROTTLED: "the network slows this target, and not what it was compared with",
@@ -51,10 +52,14 @@ def headline(report: Report) -> str:
         return f"Nothing can be said: {_lower(overview.NETWORK_WORDS[report.network.state])}."
     found = {count.state: count.targets for count in report.summary}
     total = len(report.targets)
-    accused = found.get(State.BLOCKED, 0) + found.get(State.THROTTLED, 0)
+    accused = sum(found.get(state, 0) for state in ACCUSING)
     undecided = found.get(State.INCONCLUSIVE, 0)
     if accused:
-        return f"This line interferes with {accused} of {_platforms(total)}."
+        confirmed = any(
+            t.verdict.strength is Strength.CONFIRMED and t.verdict.state in ACCUSING for t in report.targets
+        )
+        verb = "interferes" if confirmed else "likely interferes"
+        return f"This line {verb} with {accused} of {_platforms(total)}."
     if undecided == total:
         return "Nothing could be decided."
     rest = f"; {undecided} of {_platforms(total)} could not be decided" if undecided else f" with {_platforms(total)}"

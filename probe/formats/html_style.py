@@ -39,13 +39,13 @@ main, header, footer { max-width: 66rem; margin: 0 auto; padding: 0 1.25rem; }
 header { padding-top: 2.5rem; }
 h1 { font-size: 0.95rem; font-weight: 600; color: var(--muted); margin: 0; letter-spacing: 0.01em; }
 .headline { font-size: clamp(1.5rem, 4.2vw, 2.1rem); line-height: 1.25; font-weight: 650; margin: 0.35rem 0 0.9rem;
-  max-width: 40rem; text-wrap: balance; }
+  max-width: 48rem; text-wrap: balance; }
 h2 { font-size: 1.25rem; line-height: 1.3; margin: 0; }
 h3 { font-size: 1rem; margin: 2rem 0 0.6rem; }
 p { margin: 0.5rem 0; max-width: 46rem; }
 a { color: inherit; text-decoration-color: var(--muted); text-underline-offset: 0.2em; }
 .muted, figcaption, dt, th { color: var(--muted); }
-.meta { font-size: 0.92rem; color: var(--muted); margin: 0.2rem 0; }
+.meta { max-width: 58rem; font-size: 0.92rem; color: var(--muted); margin: 0.2rem 0; }
 .counts { display: flex; flex-wrap: wrap; gap: 0.4rem; list-style: none; margin: 0 0 1rem; padding: 0; }
 .state { display: inline-block; padding: 0.08em 0.6em; border-radius: 1em; font-size: 0.92em; font-weight: 600;
   border: 1px solid transparent; white-space: nowrap; }

@@ -18,12 +18,10 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from probe.checks.goodput import Arm, Series, Trial
+from probe.checks.goodput import Series, Trial
 from probe.formats.figures import amount, duration, rate
 from probe.formats.markup import Html, trusted
-from probe.model.observations import Transfer
-
-SUBJECT_ARMS = (Arm.TARGET, Arm.FOREIGN)  # the target's name is sent; the other arms are its controls
+from probe.formats.transfers import SUBJECT_ARMS, mean_bps, pairs_of
 
 _WIDTH_INCHES, _HEIGHT_INCHES = 4.7, 2.5
 _FONT_POINTS = 8.5
@@ -41,16 +39,9 @@ _PROPERTIES = {
 }
 
 
-def mean_bps(transfer: Transfer) -> float | None:
-    """All bytes of a transfer over the time since its request; None where none came."""
-    if transfer.t_request is None or transfer.num_bytes == 0 or transfer.t <= transfer.t_request:
-        return None
-    return transfer.num_bytes * 8 / (transfer.t - transfer.t_request)
-
-
 def plot_pairs(series: Series, *, label: str, salt: str) -> Html | None:
     """The rate of both arms of every pair, on a logarithmic axis, in the order measured; None without pairs."""
-    pairs = _pairs(series)
+    pairs = pairs_of(series)
     rates = [bps for pair in pairs for trial in pair if (bps := mean_bps(trial.transfer)) is not None]
     if not rates:
         return None
@@ -96,30 +87,6 @@ def plot_curves(series: Series, *, label: str, salt: str) -> Html | None:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: duration(value) if value else "0"))
         axes.set_xlabel("since the request")
         return _svg(figure, label)
-
-
-def described(series: Series) -> str:
-    """The pairs in words, for those who do not see the plot."""
-    texts = [
-        ", ".join(
-            f"{_role(trial)} {rate(mean_bps(trial.transfer)) if mean_bps(trial.transfer) else 'no bytes'}"
-            for trial in pair
-        )
-        for pair in _pairs(series)
-    ]
-    return "; ".join(f"pair {place}: {text}" for place, text in enumerate(texts, start=1))
-
-
-def _pairs(series: Series) -> list[list[Trial]]:
-    found: dict[int, list[Trial]] = {}
-    for trial in series.trials:
-        if trial.pair is not None:
-            found.setdefault(trial.pair, []).append(trial)
-    return [sorted(pair, key=lambda trial: trial.arm not in SUBJECT_ARMS) for _, pair in sorted(found.items())]
-
-
-def _role(trial: Trial) -> str:
-    return "target" if trial.arm in SUBJECT_ARMS else "control"
 
 
 def _draw_pair(axes: Axes, place: int, pair: Sequence[Trial], *, floor: float) -> None:

@@ -11,13 +11,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from probe.commands.measure import open_store
 from probe.lab.demo_rules import CASES, Case, demo_rules
 from probe.lab.path import HOME
 from probe.lab.session import Lab, LabError
 from probe.lab.world import demo_world
 from probe.model.results import Report, TargetResult
-from probe.registry import EVIDENCE_TYPES
-from probe.store import Store
 
 EXIT_LAB = 2  # the lab could not be started: something is missing on this machine
 EXIT_WRONG = 1  # a verdict that does not match the rule in force
@@ -34,9 +33,8 @@ class Outcome:
     @property
     def matches(self) -> bool:
         verdict = self.result.verdict
-        named = {m.value for m in verdict.mechanisms}
-        wanted = set(self.case.mechanisms)
-        return verdict.state is self.case.state and (not wanted or bool(named & wanted))
+        explained = not self.case.mechanisms or bool(set(verdict.mechanisms) & set(self.case.mechanisms))
+        return verdict.state is self.case.state and explained
 
 
 def run(*, output_format: str, output: Path | None) -> int:
@@ -49,8 +47,8 @@ def run(*, output_format: str, output: Path | None) -> int:
             )
             if done.returncode not in (0, 1, 3):
                 return done.returncode
-            with Store.open(state / "throttleprobe.sqlite3", EVIDENCE_TYPES) as store:
-                report = store.report(None)
+            with open_store(state) as store:
+                report = store.report()
     except LabError as error:
         print(f"throttleprobe demo: {error}", file=sys.stderr)
         return EXIT_LAB

@@ -39,7 +39,7 @@ from probe.lab.namespaces import (
 )
 
 EMULATION_FILE = "emulation.pickle"
-PRIORITY = -10  # a packet that waits for a processor looks like jitter; only the real root may ask for this
+REALTIME_PRIORITY = 1  # a packet that waits for a processor looks like jitter; only the real root may ask for this
 
 
 def _start_child(module: str, arguments: list[str], *, fds: list[int], own_files: bool) -> tuple[int, socket.socket]:
@@ -109,7 +109,7 @@ def _run(directory: str, control: socket.socket, launch: socket.socket) -> None:
     launch.close()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # as init: orphans of the programs run here are nobody else's to bury
     with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(REALTIME_PRIORITY))
     forwarder = _forwarder(emulation)
     router_address = emulation.profile.router_address(emulation.profile.censor_hop)
     send(control, Ready())

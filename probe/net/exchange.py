@@ -30,7 +30,7 @@ ACK_POLL_SECONDS = 0.001  # once all is written: how exactly the last acknowledg
 
 
 class Exchange(ABC):
-    """What both kinds share; `t`, `num_bytes`, `failure`, `complete` and `tcp_after` hold once `done` is set.
+    """What both kinds share; `t`, `num_bytes`, `failure`, `complete` and `tcp_after` hold once it has `ended`.
 
     `now` is the measurement's clock; `error` is what broke the connection, for its alert.
     """
@@ -38,7 +38,8 @@ class Exchange(ABC):
     def __init__(self, flow: Flow, sock: socket.socket, now: Callable[[], float], num_bytes: int) -> None:
         self.loop = asyncio.get_running_loop()
         self.flow, self.sock, self.now, self.wanted_bytes = flow, sock, now, num_bytes
-        self.done: asyncio.Future[None] = self.loop.create_future()
+        self.ended = False
+        self._end_noted = asyncio.Event()
         self.response = Response()
         self.sampler = Sampler(self.loop, self._sample)
         self.tcp_before: TcpInfo | None = None
@@ -74,13 +75,17 @@ class Exchange(ABC):
     def status(self) -> int | None:
         return self.response.head.status if self.response.head else None
 
+    async def wait(self) -> None:
+        """Until it has ended."""
+        await self._end_noted.wait()
+
     def cut(self) -> None:
         """The caller's deadline has come."""
         self._end(None)
 
     def broken(self, error: OSError) -> None:
         """The flow's word that the connection is gone or unreadable."""
-        if not self.done.done():
+        if not self.ended:
             self.error = error
             self._end(classify(error))
 
@@ -90,8 +95,9 @@ class Exchange(ABC):
         self.sampler.start()
 
     def _end(self, failure: Failure | None, *, complete: bool = False) -> None:
-        if self.done.done():
+        if self.ended:
             return
+        self.ended = True
         if self._timer is not None:
             self._timer.cancel()
         self.sampler.stop()
@@ -99,7 +105,7 @@ class Exchange(ABC):
         self.t, self.num_bytes = last.t, last.num_bytes
         self.failure, self.complete = failure, complete
         self.tcp_after = tcpinfo.read_tcp_info(self.sock)
-        self.done.set_result(None)
+        self._end_noted.set()
 
     def _note_first_byte(self) -> None:
         if self.t_first_byte is None:
@@ -126,7 +132,7 @@ class Download(Exchange):
         self.flow.write(download_request(url, host, self.wanted_bytes))
 
     def received(self, data: memoryview) -> None:
-        if self.done.done():
+        if self.ended:
             return
         self._note_first_byte()
         headless = self.response.head is None
@@ -205,7 +211,7 @@ class Upload(Exchange):
         self._pump()
 
     def received(self, data: memoryview) -> None:
-        if self.done.done():
+        if self.ended:
             return
         self._note_first_byte()
         if not self._answered:
@@ -235,7 +241,7 @@ class Upload(Exchange):
             self._timer = None
         for _ in range(PIECES_PER_TURN):
             left = self.wanted_bytes - self._written_bytes
-            if not left or self.flow.paused or self.done.done():
+            if not left or self.flow.paused or self.ended:
                 break
             start = self._written_bytes % len(self._payload)
             piece = self._payload[start : start + min(left, PIECE_BYTES)]
@@ -245,11 +251,11 @@ class Upload(Exchange):
                 self.broken(error)
                 return
             self._written_bytes += len(piece)
-        if self.done.done():
+        if self.ended:
             return
         if self._written_bytes == self.wanted_bytes:
             self._check_arrival()
-            if not self.done.done():
+            if not self.ended:
                 self._timer = self.loop.call_later(ACK_POLL_SECONDS, self._pump)
         elif not self.flow.paused:
             self._timer = self.loop.call_soon(self._pump)

@@ -24,6 +24,8 @@ RESET_ON_CLOSE = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)  #
 class EndlessHandshakeError(ssl.SSLError):
     """The peer sent more than a handshake can hold."""
 
+    reason = "ENDLESS_HANDSHAKE"  # which `ssl` gives its own errors only
+
 
 class Sink(Protocol):
     """Who uses the flow; called from the event loop."""

@@ -15,7 +15,7 @@ import ssl
 from dataclasses import dataclass, field, replace
 
 from probe.failure import Failure
-from probe.model.observations import Certificate, TcpConnect, TlsHandshake, TlsStage
+from probe.model.observations import Certificate, IcmpKind, TcpConnect, TlsHandshake, TlsStage
 from probe.model.targets import Endpoint
 from probe.net.alerts import AlertReader, alert_of_error
 from probe.net.classify import NETWORK_ERRORS, classify
@@ -55,6 +55,8 @@ async def open_tcp(
         failure = classify(error)
         if sock is not None:
             icmp = read_icmp(sock)
+            if icmp is IcmpKind.ADMIN_PROHIBITED:  # over IPv6 the errno is that of a local firewall
+                failure = Failure.HOST_UNREACHABLE
             sock.close()
             sock = None
     except BaseException:

@@ -119,14 +119,14 @@ class _Attempt:
         else:
             self._exchange = Upload(flow, sock, self._clock.now, request.num_bytes, self._acked_at_connect)
         flow.attach(self._exchange)
-        if not self._exchange.done.done():
+        if not self._exchange.ended:
             self._exchange.start(request.url, request.host)
-        await self._exchange.done
+        await self._exchange.wait()
 
     def fail(self, error: OSError, *, expired: bool) -> None:
         """Note an end that the exchange did not note itself; `expired` says that our own deadline made it."""
         exchange = self._exchange
-        if exchange is not None and exchange.done.done():
+        if exchange is not None and exchange.ended:
             return
         self._cut = expired
         if exchange is not None and exchange.t_request is not None and expired:
@@ -215,7 +215,7 @@ def _context(request: TransferRequest, trust: Trust) -> ssl.SSLContext | None:
 
 def _wrong_name() -> ssl.SSLCertVerificationError:
     error = ssl.SSLCertVerificationError("the certificate is for another name")
-    error.verify_code = HOSTNAME_MISMATCH
+    error.verify_code, error.reason = HOSTNAME_MISMATCH, "CERTIFICATE_VERIFY_FAILED"
     return error
 
 

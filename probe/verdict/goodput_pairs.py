@@ -16,22 +16,25 @@ from probe.stats.curves import mid_bps, min_rtt_seconds, whole_bps
 from probe.stats.pairs import spread
 
 # Pairs -> the greatest ratio that all of them may show for "slower". From 4 pairs on this is rule F of feasibility §0;
-# at 3 pairs only the extreme, which two more pairs have to repeat (docs/method/goodput.md, simulated).
-SLOWER_AT = {3: 0.25, 4: 0.33, 5: 0.45, 6: 0.55, 7: 0.8}
+# two more pairs have to repeat what three show, so that no verdict rests on fewer than five (simulated: docs/method).
+SLOWER_AT = {3: 0.33, 4: 0.33, 5: 0.45, 6: 0.55, 7: 0.8}
 MAX_MEDIAN_RATIO = 0.5  # the effect floor: what slows by less than half is not called throttling
 MIN_EQUAL_RATIO = 0.8  # a pair with at least this says "not slower" (feasibility §0, step 4)
 MIN_EQUAL_WHOLE_RATIO = 0.25  # … unless the whole transfer, latency included, was this much slower
 EQUAL_PAIRS = 2  # so many such pairs end a series (feasibility §1: clean lines are called ok in ≥ 97.7 %)
 MAX_PAIRS = 7  # undecided after this many: inconclusive
 MAX_QUIET_SPREAD = 2.0  # greatest by least control rate: beyond, the line is noisy and whole transfers are compared
-NOISY_PAIRS = 4  # on a noisy line no ratio is exact: from here on a median above the effect floor is "not slower"
+NOISY_PAIRS = 4  # on a noisy line single ratios say little: from here on medians may say "not slower" …
+NOISY_WHOLE_RATIO = 0.6  # … this of whole transfers, of which a quarter of the line shows .54 (feasibility §2)
+NOISY_MIDDLE_RATIO = 0.5  # … and this of their middles, of which it shows .25
 AGAIN_PAIRS = (
     2  # design §3, 8: a first finding is measured once more; two pairs, so that no one chance event repeats it
 )
 MAX_AGAIN_RATIO = 0.6  # of every pair of the repetition; with all of one arm below all of the other (see below)
 MAX_AGAIN_STARTED = 3  # one pair of a repetition may be lost to a busy machine
 MAX_LAG_RTT_SHARE = 0.5  # an event loop later than half an RTT measures itself (feasibility §6, trap 7)
-MIN_LAG_SECONDS = 0.02  # … unless by less than this, which two busy cores show on a healthy transfer
+MAX_LAG_TIME_SHARE = 0.05  # … unless that is a small part of the time over which the rate is taken
+MIN_LAG_SECONDS = 0.02  # … or less than this, which two busy cores show on a healthy transfer
 
 
 class Outcome(StrEnum):
@@ -197,7 +200,10 @@ def _is_equal(pairs: Sequence[Pair], *, middle: bool) -> bool:
     alike = [r >= MIN_EQUAL_RATIO and w >= MIN_EQUAL_WHOLE_RATIO for r, w in zip(ratios, whole, strict=True)]
     if sum(alike) >= EQUAL_PAIRS:
         return True
-    return not middle and len(ratios) >= NOISY_PAIRS and median(ratios) > MAX_MEDIAN_RATIO
+    if middle or len(calm) < NOISY_PAIRS:
+        return False
+    mid = [a / b for a, b in zip(*_rates(calm, middle=True), strict=True)]
+    return median(whole) >= NOISY_WHOLE_RATIO and median(mid) >= NOISY_MIDDLE_RATIO
 
 
 def _rates(pairs: Sequence[Pair], *, middle: bool) -> tuple[list[float], list[float]]:
@@ -216,7 +222,8 @@ def _class_differs(pair: Pair) -> bool:
 
 def _lags(transfer: Transfer) -> bool:
     lag, rtt = transfer.loop_lag_seconds, min_rtt_seconds(transfer) or 0.0
-    return lag > max(MIN_LAG_SECONDS, MAX_LAG_RTT_SHARE * rtt)
+    taken = MAX_LAG_TIME_SHARE * (transfer.t - transfer.t_request) if transfer.t_request is not None else 0.0
+    return lag > max(MIN_LAG_SECONDS, MAX_LAG_RTT_SHARE * rtt, taken)
 
 
 def _groups(trials: Sequence[Trial]) -> list[list[Trial]]:

@@ -16,7 +16,7 @@ What is compressed, encrypted or in base64 is not read.
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 REPLACEMENT = "[scrubbed]"
 
@@ -30,6 +30,8 @@ _ESCAPE = re.compile(
     r"|\\{1,8}0(?P<octal>[4-7][0-7])"
     r"|(?P<nothing><wbr\ ?/?>|&(?:amp;){0,4}(?:shy|zwj|zwnj|NoBreak|ZeroWidthSpace);)"
 )
+_SPECIAL = re.compile(r"[%&\\\x00-\x08\x0b\x0e-\x1f\x7f-\U0010ffff]|<wbr")
+_SPECIAL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\U0010ffff]")
 _NAMED = {"period": ".", "colon": ":", "hyphen": "-", "dash": "-", "lowbar": "_", "percnt": "%", "sol": "/"}
 _DOTS = "。．｡․·∙⋅"  # what other scripts and typographers write for a full stop
 _DASHES = "‐‑‒–—−－"
@@ -96,8 +98,10 @@ def _parse(text: str) -> str | None:
         return None
 
 
-def _read(text: str) -> tuple[str, list[int]]:
+def _read(text: str) -> tuple[str, Sequence[int]]:
     """The text behind its escapes, and for each of its characters (and its end) the place in `text`."""
+    if not _SPECIAL.search(text):
+        return text, range(len(text) + 1)
     characters: list[str] = []
     origins: list[int] = []
     at = 0
@@ -114,7 +118,7 @@ def _read(text: str) -> tuple[str, list[int]]:
 
 def _read_plain(text: str, start: int, end: int, characters: list[str], origins: list[int]) -> None:
     part = text[start:end]
-    if part.isascii() and part.isprintable():
+    if not _SPECIAL_CHARACTER.search(part):
         characters.extend(part)
         origins.extend(range(start, end))
         return

@@ -70,11 +70,14 @@ def rate_bps(series: list[tuple[float, int]], *, skip_bytes: int) -> float:
     return (end_bytes - start_bytes) * 8 / (end_at - start_at)
 
 
+def quickest(lab: Lab, address: str, ttl: int) -> Any:
+    """The shortest of three connects: a busy processor can only add to a round trip."""
+    return min((client(lab, "connect", address, 443, ttl, 5) for _ in range(3)), key=lambda seen: seen["seconds"])
+
+
 def test_round_trip(lab: Lab) -> None:
-    near = min(client(lab, "connect", WEB, 443, 64, 5)["seconds"] for _ in range(3))
-    far = client(lab, "connect", "198.18.11.1", 443, 64, 5)["seconds"]
-    assert near == pytest.approx(0.040, abs=0.006)
-    assert far == pytest.approx(0.180, abs=0.010)
+    assert quickest(lab, WEB, 64)["seconds"] == pytest.approx(0.040, abs=0.006)
+    assert quickest(lab, "198.18.11.1", 64)["seconds"] == pytest.approx(0.180, abs=0.010)
 
 
 def test_full_rate_down_and_up(lab: Lab) -> None:
@@ -219,7 +222,7 @@ def test_forbidden_hosts(lab: Lab, action: Action, error: str | None, start: str
 
 @pytest.mark.parametrize(("hop", "router"), [(1, "192.168.77.1"), (3, "198.19.255.3"), (7, "198.19.255.7")])
 def test_routers_answer_an_expired_ttl(lab: Lab, hop: int, router: str) -> None:
-    seen = client(lab, "connect", WEB, 443, hop, 5)
+    seen = quickest(lab, WEB, hop)
     assert (seen["error"], seen["router"]) == ("EHOSTUNREACH", router)
     assert seen["seconds"] == pytest.approx(0.040 * hop / 8, abs=0.008)
 

@@ -26,7 +26,10 @@ class Peer:
                 self._tls.do_handshake()
             except ssl.SSLWantReadError:
                 await self.send_wire(self._outgoing.read())
-                self._incoming.write(await self._read_wire())
+                data = await self._read_wire()
+                if not data:
+                    raise ConnectionError("the client left during the handshake") from None
+                self._incoming.write(data)
             except ssl.SSLError:
                 await self.send_wire(self._outgoing.read())
                 raise

@@ -273,6 +273,8 @@ def test_links_of_the_page_lead_somewhere() -> None:
 
 def test_the_headline_does_not_say_more_than_is_known() -> None:
     assert headline(every_state()) == "This line interferes with 5 of 9 platforms."
+    likely = replace(verdict(State.BLOCKED, "silence"), strength=Strength.LIKELY)
+    assert headline(report(target("b", "B", likely))) == "This line likely interferes with 1 of 1 platform."
     assert headline(without_network()) == "Nothing can be said: there is no working network."
     assert headline(report(clean())) == "No interference was found with 1 platform."
     undecided = target("u", "U", verdict(State.INCONCLUSIVE, "could not tell"))

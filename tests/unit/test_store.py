@@ -18,7 +18,7 @@ import pytest
 from probe import records
 from probe.model.results import State
 from probe.store import NoSuchRun, Store, StoreError, StoreFull, Window, default_path
-from probe.store_schema import MIGRATIONS
+from probe.store.tables import MIGRATIONS
 from tests.factories import EVIDENCE_TYPES, dns_evidence, measurement, verdict
 from tests.reports import clean, every_state, report
 

@@ -14,9 +14,10 @@ from probe.net.base import TransferRequest
 from probe.stats.curves import elapsed_seconds, mid_bps, min_rtt_seconds, stream_bytes
 
 KIB = 1024
-# From which rate of the pilot which size: large enough to see past a policer's burst, small enough to end (feasibility
-# §0 and §2: 256 KB down and 128 KB up is where a quarter of a 20/8 line is found inside 4 MB).
-SIZES = ((2.5e6, 256 * KIB), (1e6, 128 * KIB), (0.3e6, 64 * KIB), (0.0, 32 * KIB))
+# From which rate of the pilot's middle which size: large enough to see past a policer's burst, small enough for seven
+# pairs on a noisy line (feasibility §0 and §2: with 256 KB down and 128 KB up a quarter of a 20/8 line is found inside
+# 4 MB; larger sizes are noisier under random loss).
+SIZES = ((4e6, 256 * KIB), (1e6, 128 * KIB), (0.3e6, 64 * KIB), (0.0, 32 * KIB))
 MAX_BYTES = {Direction.DOWNLOAD: 256 * KIB, Direction.UPLOAD: 128 * KIB}
 WIRE_SHARE = 1.06  # headers of TLS, TCP and IP, and what a lossy line sends twice
 HANDSHAKE_BYTES = 12_000  # both ways, with a long certificate chain

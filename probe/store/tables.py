@@ -1,6 +1,6 @@
 """How is the store's file opened, kept private, and brought to this version's tables?
 
-The tables and their migrations are here; what is read from them and written to them is for `probe.store`.
+The tables and their migrations are here; what is read from them and written to them is for `probe.store.database`.
 """
 
 import os

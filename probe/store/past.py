@@ -1,6 +1,6 @@
 """What does a stored run look like when it is brought back, whole or in brief, ended or not?
 
-Pure; reading and writing the file is for `probe.store`.
+Pure; reading and writing the file is for `probe.store.database`.
 """
 
 from collections.abc import Sequence

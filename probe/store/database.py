@@ -21,11 +21,9 @@ from pathlib import Path
 
 from probe import records
 from probe.model.results import Measurement, Report
-from probe.past import Past, PastTarget, assembled, brief, unfinished
 from probe.records import EvidenceTypes
-from probe.store_schema import StoreError, StoreFull, connect, migrate, move_aside
-
-__all__ = ["Consent", "NoSuchRun", "Past", "PastTarget", "Store", "StoreError", "StoreFull", "Window"]
+from probe.store.past import Past, assembled, brief, unfinished
+from probe.store.tables import StoreError, StoreFull, connect, migrate, move_aside
 
 COMPRESSION = 6  # zlib's own default; a goodput record becomes a sixth in a few milliseconds
 KEEP_UPLOADS = timedelta(days=2)  # only today's count is ever asked for; a day more for changes of the clock

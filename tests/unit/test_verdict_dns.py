@@ -1,0 +1,268 @@
+"""Does each rule on DNS answers hold where it should, and does none accuse without its control?"""
+
+from dataclasses import replace
+
+import pytest
+
+from probe.checks.dns import INVENTED_LABEL, Evidence
+from probe.failure import Failure
+from probe.model.observations import DnsQuery, Engine, TlsHandshake, TlsStage
+from probe.model.results import Mechanism, State, Strength, Verdict
+from probe.verdict.dns import RULES, judge
+from tests.fakes import ADDRESS, ADDRESS6, FORGED, HOST, NEUTRAL, SECOND_ADDRESS, Answer, handshake, query
+
+PRIVATE_SERVER = "192.168.1.1"
+
+
+def control(*answers: Answer, kind: str = "A") -> tuple[DnsQuery, ...]:
+    """One control resolver per answer."""
+    return tuple(query(Engine.DOH, a, kind=kind, server=f"resolver-{i}") for i, a in enumerate(answers))
+
+
+def neutral(server: str = "203.0.113.53", answer: Answer = ("198.51.100.99",)) -> DnsQuery:
+    return query(Engine.UDP, answer, host=NEUTRAL[0], server=server)
+
+
+def invented(answer: Answer) -> DnsQuery:
+    return query(Engine.UDP, answer, host=f"{INVENTED_LABEL}0123.{NEUTRAL[0]}")
+
+
+def evidence(
+    *system: DnsQuery,
+    control: tuple[DnsQuery, ...] = control((ADDRESS,), (ADDRESS,)),
+    decoy: tuple[DnsQuery, ...] = (neutral(),),
+    handshakes: tuple[TlsHandshake, ...] = (),
+    control_handshakes: tuple[TlsHandshake, ...] = (handshake(),),
+) -> Evidence:
+    return Evidence(
+        hostname=HOST,
+        system=system,
+        control=control,
+        decoy=decoy,
+        handshakes=handshakes,
+        control_handshakes=control_handshakes,
+    )
+
+
+def twice(made: DnsQuery) -> tuple[DnsQuery, DnsQuery]:
+    return made, made
+
+
+def wrong_certificate(address: str = FORGED) -> tuple[TlsHandshake, ...]:
+    return (handshake(address, verify=Failure.SSL_INVALID_HOSTNAME),) * 2
+
+
+def silent(address: str = FORGED) -> tuple[TlsHandshake, ...]:
+    return (handshake(address, failure=Failure.GENERIC_TIMEOUT, stage=TlsStage.CONNECT),) * 2
+
+
+RACED = query(Engine.UDP, ("10.10.34.35",), late=[(ADDRESS,)])
+GETADDRINFO_FAILS = query(Engine.GETADDRINFO, Failure.DNS_NXDOMAIN)
+LOCAL_NEUTRAL = query(Engine.GETADDRINFO, ("198.51.100.99",), host=NEUTRAL[0])
+
+CASES: dict[str, tuple[Evidence, State, Mechanism | None]] = {
+    "dns.nothing_asked": (evidence(), State.INCONCLUSIVE, None),
+    "dns.dead_name": (
+        evidence(
+            query(answer=Failure.DNS_NXDOMAIN),
+            GETADDRINFO_FAILS,
+            control=control(Failure.DNS_NXDOMAIN, Failure.DNS_NXDOMAIN),
+        ),
+        State.DOWN,
+        Mechanism.SERVER_DEAD_NAME,
+    ),
+    "dns.dead_name_unconfirmed": (
+        evidence(query(answer=Failure.DNS_NXDOMAIN), control=control(Failure.DNS_NXDOMAIN, Failure.GENERIC_TIMEOUT)),
+        State.INCONCLUSIVE,
+        None,
+    ),
+    "dns.answered_like_nothing": (
+        evidence(query(answer=(FORGED,)), handshakes=wrong_certificate(), decoy=(neutral(), invented((FORGED,)))),
+        State.BLOCKED,
+        Mechanism.DNS_NXDOMAIN,
+    ),
+    "dns.injection_race": (evidence(RACED), State.BLOCKED, Mechanism.DNS_INJECTION),
+    "dns.bogon": (evidence(*twice(query(answer=("10.10.34.35",)))), State.BLOCKED, Mechanism.DNS_BOGON),
+    "dns.null_address": (evidence(*twice(query(answer=("0.0.0.0",)))), State.BLOCKED, Mechanism.DNS_BOGON),
+    "dns.null_address_at_home": (
+        evidence(*twice(query(answer=("0.0.0.0",), server=PRIVATE_SERVER)), decoy=(neutral(server=PRIVATE_SERVER),)),
+        State.INCONCLUSIVE,
+        Mechanism.DNS_BOGON,
+    ),
+    "dns.foreign_certificate": (
+        evidence(query(answer=(FORGED,)), handshakes=wrong_certificate()),
+        State.BLOCKED,
+        Mechanism.DNS_INJECTION,
+    ),
+    "dns.unusable_address": (
+        evidence(query(answer=(FORGED,)), handshakes=silent()),
+        State.BLOCKED,
+        Mechanism.DNS_INJECTION,
+    ),
+    "dns.nxdomain": (
+        evidence(*twice(query(answer=Failure.DNS_NXDOMAIN))),
+        State.BLOCKED,
+        Mechanism.DNS_NXDOMAIN,
+    ),
+    "dns.refused": (evidence(*twice(query(answer=Failure.DNS_REFUSED))), State.BLOCKED, Mechanism.DNS_REFUSED),
+    "dns.servfail": (evidence(*twice(query(answer=Failure.DNS_SERVFAIL))), State.BLOCKED, Mechanism.DNS_SERVFAIL),
+    "dns.no_answer": (evidence(*twice(query(answer=Failure.DNS_NO_ANSWER))), State.BLOCKED, Mechanism.DNS_NO_ANSWER),
+    "dns.timeout": (evidence(*twice(query(answer=Failure.GENERIC_TIMEOUT))), State.BLOCKED, Mechanism.DNS_TIMEOUT),
+    "dns.system_resolver_lies": (
+        evidence(*twice(GETADDRINFO_FAILS), decoy=(LOCAL_NEUTRAL,)),
+        State.BLOCKED,
+        Mechanism.DNS_NXDOMAIN,
+    ),
+    "dns.answers_everything": (
+        evidence(query(answer=(FORGED,)), handshakes=wrong_certificate(), decoy=(neutral(answer=(FORGED,)),)),
+        State.INCONCLUSIVE,
+        None,
+    ),
+    "dns.verified_without_control": (
+        evidence(
+            query(answer=(SECOND_ADDRESS,)), control=(), handshakes=(handshake(SECOND_ADDRESS),), control_handshakes=()
+        ),
+        State.OK,
+        None,
+    ),
+    "dns.no_control": (
+        evidence(*twice(query(answer=Failure.DNS_NXDOMAIN)), control=(), control_handshakes=()),
+        State.INCONCLUSIVE,
+        None,
+    ),
+    "dns.local_disagreement": (evidence(query(), *twice(GETADDRINFO_FAILS)), State.INCONCLUSIVE, None),
+    "dns.ok": (evidence(query(), query(Engine.GETADDRINFO)), State.OK, None),
+    "dns.ok_in_part": (
+        evidence(query(), *twice(query(answer=Failure.GENERIC_TIMEOUT, server="203.0.113.54"))),
+        State.OK,
+        None,
+    ),
+    "dns.control_knows_no_address": (
+        evidence(query(answer=(FORGED,)), control=control(Failure.DNS_NXDOMAIN, Failure.DNS_NXDOMAIN)),
+        State.INCONCLUSIVE,
+        None,
+    ),
+    "dns.resolver_dead": (
+        evidence(*twice(query(answer=Failure.GENERIC_TIMEOUT)), decoy=(neutral(answer=Failure.GENERIC_TIMEOUT),)),
+        State.INCONCLUSIVE,
+        None,
+    ),
+    "dns.untested": (evidence(query(answer=(SECOND_ADDRESS,))), State.INCONCLUSIVE, None),
+    "dns.unexplained": (evidence(query(answer=Failure.DNS_NXDOMAIN)), State.INCONCLUSIVE, None),
+}
+
+
+@pytest.mark.parametrize("rule", [rule.id for rule in RULES])
+def test_each_rule(rule: str) -> None:
+    given, state, mechanism = CASES[rule]
+    found = judge(given)
+    assert (found.rule_ids, found.state) == ((rule,), state)
+    assert found.mechanisms == (() if mechanism is None else (mechanism,))
+    assert (found.strength is not None) == (state is State.BLOCKED)
+    assert found.reason
+    assert found.facts.host == HOST
+
+
+def state_of(given: Evidence) -> State:
+    return judge(given).state
+
+
+def test_cdn_with_other_addresses_that_verify_is_ok() -> None:
+    given = evidence(query(answer=(SECOND_ADDRESS,)), handshakes=(handshake(SECOND_ADDRESS),))
+    assert judge(given).rule_ids == ("dns.ok",)
+
+
+def test_certificate_that_also_fails_at_control_accuses_nobody() -> None:
+    given = evidence(
+        query(answer=(FORGED,)),
+        handshakes=wrong_certificate(),
+        control_handshakes=(handshake(verify=Failure.SSL_INVALID_HOSTNAME),),
+    )
+    assert state_of(given) is State.INCONCLUSIVE
+
+
+def test_name_blocked_in_tls_as_well_does_not_disprove_a_cdn_address() -> None:
+    reset = replace(handshake(failure=Failure.CONNECTION_RESET), failure=Failure.CONNECTION_RESET)
+    given = evidence(query(answer=(SECOND_ADDRESS,)), handshakes=silent(SECOND_ADDRESS), control_handshakes=(reset,))
+    assert state_of(given) is State.INCONCLUSIVE
+
+
+def test_broken_ipv6_does_not_disprove_an_ipv6_address() -> None:
+    given = evidence(
+        query(),
+        query(kind="AAAA", answer=("2001:db8::99",)),
+        control=(*control((ADDRESS,), (ADDRESS,)), *control((ADDRESS6,), kind="AAAA")),
+        handshakes=silent("2001:db8::99"),
+    )
+    assert state_of(given) is State.OK
+
+
+def test_a_lie_about_ipv6_alone_is_named() -> None:
+    given = evidence(query(), *twice(query(kind="AAAA", answer=("::1",))))
+    found = judge(given)
+    assert found.rule_ids == ("dns.bogon",)
+    assert "over IPv6 only" in found.reason
+
+
+@pytest.mark.parametrize("failure", [Failure.DNS_NXDOMAIN, Failure.DNS_NO_ANSWER, Failure.DNS_SERVFAIL])
+def test_a_missing_aaaa_is_normal(failure: Failure) -> None:
+    given = evidence(
+        query(),
+        *twice(query(kind="AAAA", answer=failure)),
+        control=(*control((ADDRESS,), (ADDRESS,)), *control((ADDRESS6,), (ADDRESS6,), kind="AAAA")),
+    )
+    assert state_of(given) is State.OK
+
+
+def test_dns64_wraps_a_true_address() -> None:
+    given = evidence(
+        query(kind="AAAA", answer=("64:ff9b::c000:20a",)), query(Engine.GETADDRINFO, ("64:ff9b::c000:20a",))
+    )
+    assert judge(given).state is State.OK
+
+
+def test_a_private_test_network_is_no_bogon() -> None:
+    given = evidence(query(answer=("10.1.2.3",)), control=control(("10.1.2.4",), ("10.1.2.4",)))
+    assert judge(given).rule_ids == ("dns.untested",)
+
+
+@pytest.mark.parametrize("rule", ["dns.nxdomain", "dns.refused", "dns.bogon", "dns.foreign_certificate"])
+def test_distinctive_findings_are_confirmed(rule: str) -> None:
+    assert judge(CASES[rule][0]).strength is Strength.CONFIRMED
+
+
+@pytest.mark.parametrize("rule", ["dns.timeout", "dns.servfail", "dns.no_answer", "dns.unusable_address"])
+def test_weaker_findings_are_likely(rule: str) -> None:
+    assert judge(CASES[rule][0]).strength is Strength.LIKELY
+
+
+def test_interception_is_named_beside_the_lie() -> None:
+    found = judge(evidence(*twice(query(answer=("10.0.0.1",), source="203.0.113.99"))))
+    assert found.mechanisms == (Mechanism.DNS_BOGON, Mechanism.DNS_INTERCEPTION)
+
+
+def test_an_answer_from_elsewhere_that_is_true_accuses_nobody() -> None:
+    assert state_of(evidence(query(source="203.0.113.99"))) is State.OK
+
+
+def test_a_resolver_that_retries_after_one_error_is_no_race() -> None:
+    first = query(answer=Failure.DNS_SERVFAIL, late=[(ADDRESS,)])
+    assert state_of(evidence(first, query())) is State.OK
+    assert judge(evidence(first, first)).rule_ids == ("dns.injection_race",)
+
+
+def test_two_cdn_answers_to_one_question_are_no_race() -> None:
+    assert state_of(evidence(query(answer=(SECOND_ADDRESS,), late=[(ADDRESS,)]))) is State.INCONCLUSIVE
+
+
+def test_one_silent_server_beside_one_that_answers_is_ok_but_a_refusal_counts() -> None:
+    refusing = twice(query(answer=Failure.DNS_REFUSED))
+    other = query(server="203.0.113.54")
+    found: Verdict = judge(evidence(*refusing, other))
+    assert found.rule_ids == ("dns.refused",)
+    assert "the resolver 203.0.113.54 gives true addresses" in found.reason
+
+
+def test_one_control_resolver_alone_is_not_enough() -> None:
+    given = evidence(*twice(query(answer=Failure.DNS_NXDOMAIN)), control=control((ADDRESS,)), control_handshakes=())
+    assert state_of(given) is State.INCONCLUSIVE
