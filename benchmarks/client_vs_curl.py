@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -45,7 +46,7 @@ NGINX_CONFIGURATION = """
 daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 64; }}
 http {{
-  access_log off; client_max_body_size 0; keepalive_requests 100000; lingering_time 120s;
+  access_log off; output_buffers 2 512k; client_max_body_size 0; keepalive_requests 100000; lingering_time 120s;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.pem;
@@ -179,8 +180,8 @@ def main() -> int:
         client = Client()
         for direction, least in LEAST_RATIO.items():
             result = compare(
-                lambda d=direction: client.rate(d, port, num_bytes),
-                lambda d=direction: curl_rate(d, port, num_bytes, folder),
+                partial(client.rate, direction, port, num_bytes),
+                partial(curl_rate, direction, port, num_bytes, folder),
                 arguments.runs,
             )
             good = good and result.ratio >= least

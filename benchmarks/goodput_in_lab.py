@@ -1,7 +1,7 @@
 """What does the goodput check say on emulated lines, live: verdicts, bytes and seconds per target?
 
-Run from the checkout: `python -m benchmarks.goodput_in_lab --line home --police-down birdnet=140e3`. Prints one row a
-measurement. With `--inside` it is the program that the lab starts at its vantage point.
+Run from the checkout: `python -m benchmarks.goodput_in_lab --line home --rule police:down:birdnet.test:140e3`.
+Prints one row a measurement. With `--inside` it is the program that the lab starts at its vantage point.
 """
 
 import argparse
@@ -18,6 +18,12 @@ from probe import config
 from probe.checks import goodput
 from probe.checks.context import Context
 from probe.checks.goodput import Evidence, Series
+from probe.lab.path import PROFILES
+from probe.lab.rate_actions import Freeze, Police, Shape
+from probe.lab.rules import Action, CensorRule, Everything, Matcher, Sni, ToAddress, named
+from probe.lab.rules import Direction as Way
+from probe.lab.session import Lab
+from probe.lab.world import small_internet
 from probe.model.results import CannotRun, GoodputFacts
 from probe.model.targets import Target, TargetList
 from probe.net.live import Session
@@ -114,39 +120,37 @@ async def inside(arguments: argparse.Namespace) -> None:
                 await measure(session, targets, replace(target, media=media), arguments.seconds, keep)
 
 
-def outside(arguments: argparse.Namespace) -> int:
-    from probe.lab.path import PROFILES
-    from probe.lab.rate_actions import Freeze, Police, Shape
-    from probe.lab.rules import CensorRule, Direction, Everything, Sni, ToAddress, named
-    from probe.lab.session import Lab
-    from probe.lab.world import small_internet
+def rule_of(word: str) -> CensorRule:
+    """`police:down:birdnet.test:140e3`, `shape:both:198.18.10.2:1e6`, `freeze:down:birdnet.test:16000`,
+    `police:both:*:400e3`."""
+    kind, way, subject, value = word.split(":")
+    ways = {"down": (Way.DOWN,), "up": (Way.UP,), "both": (Way.UP, Way.DOWN)}[way]
+    amount = float(value)
+    action: Action = Police(rate_bps=amount, directions=ways)
+    if kind == "shape":
+        action = Shape(rate_bps=amount, directions=ways)
+    elif kind == "freeze":
+        action = Freeze(after_bytes=int(amount), direction=ways[0])
+    when: Matcher = Sni(pattern=named(subject))
+    if subject == "*":
+        when = Everything()
+    elif subject[0].isdigit():
+        when = ToAddress(addresses=(subject,))
+    return CensorRule(when=when, do=action)
 
+
+def outside(arguments: argparse.Namespace) -> int:
     world = small_internet(
         media_pacing_bps=arguments.media_pacing,
         control_pacing_bps=arguments.control_pacing,
         everyone_strict=arguments.everyone_strict,
         controls_strict=arguments.controls_strict,
     )
-    rules = []
-    for word in arguments.rule:  # e.g. police:down:birdnet.test:140e3, shape:both:198.18.10.2:1e6, police:both:*:4e5
-        kind, way, subject, value = word.split(":")
-        ways = {"down": (Direction.DOWN,), "up": (Direction.UP,), "both": (Direction.UP, Direction.DOWN)}[way]
-        action = {
-            "police": lambda v, w: Police(rate_bps=v, directions=w),
-            "shape": lambda v, w: Shape(rate_bps=v, directions=w),
-            "freeze": lambda v, w: Freeze(after_bytes=int(v), direction=w[0]),
-        }[kind](float(value), ways)
-        if subject == "*":
-            when = Everything()
-        elif subject[0].isdigit():
-            when = ToAddress(addresses=(subject,))
-        else:
-            when = Sni(pattern=named(subject))
-        rules.append(CensorRule(when=when, do=action))
+    rules = [rule_of(word) for word in arguments.rule]
     with Lab(profile=PROFILES[arguments.line], world=world, rules=rules, seed=arguments.seed) as lab:
         passed = ["--repeat", str(arguments.repeat), "--seconds", str(arguments.seconds), "--seed", str(arguments.seed)]
         passed += ["--only", arguments.only, "--keep", arguments.keep, "--targets", *arguments.targets]
-        argv = [sys.executable, "-m", "benchmarks.goodput_in_lab", "--inside", lab.targets_path, *passed]
+        argv = [sys.executable, "-m", "benchmarks.goodput_in_lab", "--inside", str(lab.targets_path), *passed]
         done = lab.run(argv, timeout=arguments.timeout)
         print(done.stdout, end="")
         print(done.stderr, end="", file=sys.stderr)

@@ -9,6 +9,7 @@ Which evidence belongs to which check is an argument everywhere: the registry th
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -112,18 +113,38 @@ def schema(evidence_types: EvidenceTypes) -> dict[str, Any]:
         **root,
         "$defs": components,
     }
-    named = {
-        reference["$ref"].rpartition("/")[2]: f"{c}.Evidence" for c, reference in zip(checks, evidence, strict=True)
-    }
-    return _renamed(whole, named)
+    roots = {check: _target_of(reference) for check, reference in zip(checks, evidence, strict=True)}
+    return _renamed(whole, _names(components, roots))
 
 
-def _renamed(whole: dict[str, Any], named: Mapping[str, str]) -> dict[str, Any]:
-    """Definitions under names that do not tell in which module a class stands: moving one must not change the schema.
+def _names(definitions: Mapping[str, Any], roots: Mapping[str, str]) -> dict[str, str]:
+    """Names that do not tell in which module a class stands, as msgspec's do where several classes share a name:
+    moving a class must not change the schema. A check's own classes are named after the check, `goodput.Series`."""
+    names = {name: name.rpartition(".")[2] for name in definitions}
+    for check, root in roots.items():
+        own = {name for name in _reached(definitions, root) if name.startswith("probe.checks.")}
+        names |= {name: f"{check}.{name.rpartition('.')[2]}" for name in own}
+    return names
 
-    msgspec qualifies a name that several classes share with its module; the last two parts of it are enough.
-    """
-    names = {name: named.get(name) or ".".join(name.split(".")[-2:]) for name in whole["$defs"]}
+
+def _reached(definitions: Mapping[str, Any], root: str) -> set[str]:
+    """Every definition that one refers to, however indirectly, itself included."""
+    found: set[str] = set()
+    waiting = [root]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += re.findall(r'"#/\$defs/([^"]+)"', json.dumps(definitions[name]))
+    return found
+
+
+def _target_of(reference: Mapping[str, Any]) -> str:
+    name: str = reference["$ref"].rpartition("/")[2]
+    return name
+
+
+def _renamed(whole: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     text = json.dumps(whole)
     for old, new in names.items():
         text = text.replace(f'"#/$defs/{old}"', f'"#/$defs/{new}"')

@@ -130,7 +130,7 @@ CHECKS: tuple[Check, ...] = (
         enough=_done,
         inputs=sites,
         needs=("dns", "reach", "tls"),
-        seconds=30.0,
+        seconds=46.0,
         max_bytes=600_000,
     ),
     Check(

@@ -92,6 +92,11 @@ def default_seconds(targets: int) -> float:
     return 17.0 + 70.0 * max(1, targets)
 
 
+def new_id(wall: datetime, random: Random) -> str:
+    """An identifier that sorts by the time of day `wall`."""
+    return uuid7(int(wall.timestamp() * 1000), random)
+
+
 @dataclass(slots=True)
 class Runner:
     """One run. `wall` gives the time of day, `random` every random choice."""
@@ -116,7 +121,7 @@ class Runner:
     def __post_init__(self) -> None:
         self._budget = RunBudget(meter=self.meter, max_bytes=self.plan.max_bytes)
 
-    async def run(self, stop: asyncio.Event, run_id: str | None = None) -> Report:
+    async def run(self, stop: asyncio.Event, run_id: str) -> Report:
         """Measure until done, until `max_seconds`, or until `stop` is set; what was measured by then is in the
         report."""
         loop = asyncio.get_running_loop()
@@ -130,14 +135,11 @@ class Runner:
         await asyncio.gather(body, stopper, return_exceptions=True)
         if not body.cancelled() and (mistake := body.exception()) is not None:
             raise mistake
-        return self._report(run_id or self.new_id(), started, loop.time() - began, interrupted=stop.is_set())
+        return self._report(run_id, started, loop.time() - began, interrupted=stop.is_set())
 
     def report(self, run_id: str) -> Report:
         """The report as it would be if the run ended now; before `run`, one without a measurement."""
         return self._report(run_id, self.wall(), 0.0, interrupted=True)
-
-    def new_id(self) -> str:
-        return uuid7(int(self.wall().timestamp() * 1000), self.random)
 
     async def _measure_all(self) -> None:
         self.progress.phase("controls")
@@ -230,7 +232,7 @@ class Runner:
             attempt = await self._attempt(check, target, subject, budget, seconds, prior, net)
         finally:
             measurement = Measurement(
-                id=self.new_id(),
+                id=new_id(wall, self.random),
                 check=check.name,
                 check_version=check.version,
                 target=target.id,

@@ -133,13 +133,20 @@ def _cut(points: Sequence[tuple[float, float]], end: float) -> Curve:
 
 
 def policed_curve(
-    rate_bps: float, *, t0: float, seconds: float, rtt: float = 0.04, burst_bytes: int = 16_000, down: bool = True
+    rate_bps: float,
+    *,
+    t0: float,
+    seconds: float,
+    rtt: float = 0.04,
+    burst_bytes: int = 16_000,
+    down: bool = True,
+    step: float = 0.01,
 ) -> Curve:
     """What a policer lets through: a burst, then its rate in segments; the bytes stand still at every loss."""
     t, count, segments, lost = t0 + HANDSHAKE_RTTS * rtt, 0, 0, 0
     ts, counts, arrived, again = [t], [0], [0], [0]
     while t < t0 + seconds:
-        t += 0.01
+        t = round(t + step, 3)
         passed = min(burst_bytes, rate_bps / 8 * 60) + rate_bps / 8 * (t - ts[0])
         segments = int(passed / IP_PACKET_BYTES)
         lost = segments // 4
@@ -153,7 +160,7 @@ def policed_curve(
         t=tuple(ts),
         num_bytes=tuple(counts),
         segments=tuple(arrived),
-        rtt_seconds=tuple(rtt * (1.0 + 0.1 * (i % 3)) for i in range(len(ts))),
+        rtt_seconds=tuple(round(rtt * (1.0 + 0.1 * (i % 3)), 4) for i in range(len(ts))),
         retransmits=tuple(again),
     )
 

@@ -129,9 +129,10 @@ async def _ask_again(ctx: Context[Evidence], doubtful: tuple[DnsQuery, ...]) -> 
     if names:
         neutral = ctx.net.random.choice(names)
         invented = f"{INVENTED_LABEL}{ctx.net.random.getrandbits(48):012x}.{neutral}"
-        asked = tuple({(q.engine, q.resolver_address): q for q in doubtful}.values())
-        wanted = [*(replace(q, hostname=neutral, query_type="A") for q in asked)]
-        wanted += [replace(q, hostname=invented, query_type="A") for q in asked if q.engine is Engine.UDP]
+        asked = tuple({(q.engine, q.resolver_address, q.query_type == "AAAA"): q for q in doubtful}.values())
+        plain = tuple({(q.engine, q.resolver_address): replace(q, query_type="A") for q in asked}.values())
+        wanted = [replace(q, hostname=neutral) for q in (*plain, *(q for q in asked if q.query_type == "AAAA"))]
+        wanted += [replace(q, hostname=invented) for q in plain if q.engine is Engine.UDP]
         decoys = await side_by_side(_ask_like(ctx, query) for query in wanted)
     if not await pause(ctx, QUERY_SECONDS):
         return decoys

@@ -4,7 +4,6 @@ Deadlines are those of the runner, never longer; a repeat comes a moment later s
 twice. What is asked of the network, and what an answer means, is the checks' and the judges' business.
 """
 
-import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
@@ -50,6 +49,8 @@ async def pause(ctx: Context[E], then_seconds: float) -> bool:
 
 async def side_by_side(operations: Iterable[Coroutine[Any, Any, T]]) -> tuple[T, ...]:
     """All results in the order given; if one raises, the others are cancelled and none is left behind."""
+    import asyncio  # here, so that judging old evidence does not load it and with it ssl
+
     tasks = [asyncio.ensure_future(operation) for operation in operations]
     try:
         return tuple(await asyncio.gather(*tasks))

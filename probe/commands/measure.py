@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ from probe.model.results import Measurement, NetworkState, Report, State, Vantag
 from probe.model.targets import Target, TargetList
 from probe.net.meter import Meter
 from probe.registry import BY_NAME, EVIDENCE_TYPES
-from probe.runner import Plan, Runner, default_seconds
+from probe.runner import Plan, Runner, default_seconds, new_id
 from probe.store import Store, StoreError, StoreFull, Window, default_path
 
 # design §4; 2 is in `terminal`, 4 in the command line
@@ -53,24 +54,35 @@ class Options:
     state: Path | None
 
 
-@dataclass(slots=True)
 class StoreSink:
-    """Keeps each finished measurement and what it moved; a store that fails is told once and measuring goes on."""
+    """Keeps each finished measurement and what it moved; a store that fails is told once and measuring goes on.
 
-    store: Store | None
-    run_id: str
-    failed: bool = False
+    One thread writes, in order: waiting for a slow disk in the event loop would look like a slow network.
+    """
+
+    def __init__(self, store: Store | None, run_id: str) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._failed = False
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
 
     def measurement(self, measurement: Measurement) -> None:
-        if self.store is None or self.failed:
+        self._writer.submit(self._write, measurement)
+
+    def close(self) -> None:
+        """Wait until everything is on the disk."""
+        self._writer.shutdown(wait=True)
+
+    def _write(self, measurement: Measurement) -> None:
+        if self._store is None or self._failed:
             return
         try:
-            self.store.add_measurement(self.run_id, measurement)
-            self.store.add_bytes(measurement.sent_bytes + measurement.received_bytes)
+            self._store.add_measurement(self._run_id, measurement)
+            self._store.add_bytes(measurement.sent_bytes + measurement.received_bytes)
             for host in _uploaded_to(measurement):
-                self.store.add_upload(host)
+                self._store.add_upload(host)
         except StoreError as error:
-            self.failed = True
+            self._failed = True
             say(str(error))
 
 
@@ -134,15 +146,13 @@ async def _measure(plan: Plan, store: Store | None) -> Report:
     random, meter = SystemRandom(), Meter()
     stop = asyncio.Event()
     _stop_on_signals(stop)
-    session = Session(random=random, meter=meter)
-    with _progress(plan, meter) as progress:
-        sink = StoreSink(store=store, run_id="")
-        runner = Runner(plan=plan, session=session, sink=sink, progress=progress, meter=meter, random=random)
-        sink.run_id = runner.new_id()
-        if store is not None:
-            store.begin_run(runner.report(sink.run_id))
-        async with session:
-            return await runner.run(stop, sink.run_id)
+    run_id = new_id(datetime.now(UTC), random)
+    with _progress(plan, meter) as progress, closing(StoreSink(store, run_id)) as sink:
+        async with Session(random=random, meter=meter) as session:
+            runner = Runner(plan=plan, session=session, sink=sink, progress=progress, meter=meter, random=random)
+            if store is not None:
+                store.begin_run(runner.report(run_id))
+            return await runner.run(stop, run_id)
 
 
 def _progress(plan: Plan, meter: Meter) -> LiveProgress | PlainProgress:

@@ -21,7 +21,10 @@ def show(run_id: str | None, since: str | None, *, output_format: str, output: P
         settings = config.read_settings(os.environ, state_dir=state)
         with open_store(settings.state_dir) as store:
             if since is None:
-                terminal.tell(store.report(run_id), chosen, output)
+                report = store.report(run_id)
+                # a run that did not end has no verdicts of its targets yet: what it measured is judged now
+                report = judgement.rejudge(report) if report.parameters.interrupted else report
+                terminal.tell(report, chosen, output)
             else:
                 terminal.show(history_table(store.history(_date(since))))
     except config.ConfigError as error:

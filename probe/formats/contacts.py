@@ -1,7 +1,7 @@
 """Whom did the probe contact for a target, and what for?
 
 Read from the evidence of every check: endpoints that were dialled, resolvers that were asked. Addresses that were only
-seen in answers are not contacts. Names are listed where somebody on the way could read them, as every network can.
+seen in answers are not contacts.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ SYSTEM_RESOLVER = "the system's resolver"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """One contact with a place (address and port); `names` are those that were readable on the way: SNI and Host."""
+    """One contact with a place (address and port); `names` are the SNI, Host or question sent, or a resolver's own."""
 
     names: tuple[str, ...]
     place: str

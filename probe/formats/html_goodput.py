@@ -61,7 +61,12 @@ def _direction(title: str, series: goodput.Series, facts: GoodputFacts | None, a
         parts.append(_figures(facts))
     if pairs is not None:
         keys = (_key("target", "target's name"), " ", _key("control", "control"))
-        caption = join("Mean rate of each transfer: ", *keys, ". ", sentence("; ".join(conditions(series))))
+        caption = join(
+            "Mean rate of each transfer, its slow start included: ",
+            *keys,
+            ". ",
+            sentence("; ".join(conditions(series))),
+        )
         parts.append(element("figure", element("figcaption", caption), pairs))
     if curves is not None:
         lines = (_key("target line", "target's name"), " ", _key("control line", "control"))

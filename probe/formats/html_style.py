@@ -103,6 +103,12 @@ details { margin: 0.9rem 0 0; }
 summary { cursor: pointer; font-weight: 600; padding: 0.2rem 0; }
 summary:focus-visible, a:focus-visible { outline: 2px solid var(--control); outline-offset: 2px; }
 footer { padding-top: 0.5rem; padding-bottom: 3rem; font-size: 0.92rem; }
+@media (min-width: 46.01rem) {
+  thead th, .check { white-space: nowrap; }
+  .measured .of { min-width: 11rem; }
+  .contacts tbody th { min-width: 13rem; }
+  .contacts td:nth-child(3) { min-width: 10rem; }
+}
 @media (max-width: 46rem) {
   header { padding-top: 1.5rem; }
   main, header, footer { padding-left: 0.9rem; padding-right: 0.9rem; }

@@ -66,7 +66,7 @@ def _measurements(target: TargetResult) -> Iterator[Html]:
     head = element("tr", *(element("th", title, scope="col") for title in ("Check", "Of", "Result", "Why")))
     rows = [_measurement(target, measurement) for measurement in target.measurements]
     yield element("h3", "Measurements")
-    yield element("table", element("thead", head), element("tbody", *rows), class_="stack")
+    yield element("table", element("thead", head), element("tbody", *rows), class_="stack measured")
 
 
 def _measurement(target: TargetResult, measurement: Measurement) -> Html:
@@ -80,8 +80,8 @@ def _measurement(target: TargetResult, measurement: Measurement) -> Html:
     second = element("span", "; ".join(part for part in (facts, rules) if part), class_="second")
     return element(
         "tr",
-        element("th", measurement.check, scope="row"),
-        element("td", element("span", measurement.input), data_label="Of"),
+        element("th", measurement.check, scope="row", class_="check"),
+        element("td", element("span", measurement.input), data_label="Of", class_="of"),
         element("td", result, data_label="Result"),
         element("td", element("span", *why, second), data_label="Why"),
     )
@@ -98,7 +98,7 @@ def _facts(verdict: Verdict) -> Iterator[str]:
     if facts.certificate_issuer:
         yield f"certificate from {plain(facts.certificate_issuer, limit=120)}"
     if facts.addresses:
-        yield f"answered {', '.join(facts.addresses[:8])}"
+        yield f"addresses {', '.join(facts.addresses[:8])}"
 
 
 def _timings(found: tuple[Timing, ...]) -> Iterator[Html]:
@@ -135,13 +135,13 @@ def _contacts(found: tuple[Contacted, ...], target: TargetResult) -> Iterator[Ht
     if not found:
         return
     head = element(
-        "tr", *(element("th", title, scope="col") for title in ("Place", "Names seen on the way", "For", "Times"))
+        "tr", *(element("th", title, scope="col") for title in ("Place", "Name sent, or resolver", "For", "Times"))
     )
     rows = [
         element(
             "tr",
             element("th", contact.place, scope="row"),
-            element("td", element("span", ", ".join(contact.names) or overview.NOT_ASKED), data_label="Names seen"),
+            element("td", element("span", ", ".join(contact.names) or overview.NOT_ASKED), data_label="Name"),
             element("td", element("span", ", ".join(contact.purposes)), data_label="For"),
             element("td", element("span", str(contact.times)), data_label="Times"),
         )
@@ -153,4 +153,4 @@ def _contacts(found: tuple[Contacted, ...], target: TargetResult) -> Iterator[Ht
     yield element(
         "p", f"{amount(sent + received)} used: {amount(received)} received, {amount(sent)} sent.", class_="meta"
     )
-    yield element("table", element("thead", head), element("tbody", *rows), class_="stack")
+    yield element("table", element("thead", head), element("tbody", *rows), class_="stack contacts")

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from probe.commands import terminal
 from probe.commands.measure import open_store
 from probe.lab.demo_rules import CASES, Case, demo_rules
 from probe.lab.path import HOME
@@ -50,7 +51,7 @@ def run(*, output_format: str, output: Path | None) -> int:
             with open_store(state) as store:
                 report = store.report()
     except LabError as error:
-        print(f"throttleprobe demo: {error}", file=sys.stderr)
+        terminal.say(f"throttleprobe demo: {error}")
         return EXIT_LAB
     outcomes = [Outcome(case=c, result=t) for c in CASES for t in report.targets if t.id == c.target]
     _tell(outcomes, report, Console(stderr=output is not None or output_format != "table"))

@@ -77,7 +77,8 @@ async def admit(host: Host, connection: socket.socket, server: web.Server, conte
     loop = asyncio.get_running_loop()
     hello = await first_hello(connection)
     if hello is not None and hello.server_name in (host.name, None):
-        await loop.connect_accepted_socket(server, connection, ssl=context)
+        with contextlib.suppress(OSError):  # a handshake that fails is the client's affair
+            await loop.connect_accepted_socket(server, connection, ssl=context)
         return
     with connection, contextlib.suppress(OSError):
         if hello is not None:

@@ -15,10 +15,11 @@ from probe.failure import Failure
 from probe.model.observations import DnsQuery, DnsReply, Engine
 from probe.net.base import LATE_REPLY_SECONDS
 from probe.net.classify import NETWORK_ERRORS, classify
+from probe.net.dns_messages import MAX_MESSAGE_BYTES, Answer, build_question, read_answer
 from probe.net.getaddrinfo import AddressLookups
 from probe.net.icmp import ask_for_icmp
-from probe.net.instruments import Instruments
-from probe.wire.dns import MAX_MESSAGE_BYTES, Answer, build_question, read_answer
+from probe.net.instruments import Instruments, KnownAddresses
+from probe.net.limits import require_time
 from probe.wire.names import to_ascii
 
 DNS_PORT = 53
@@ -59,7 +60,8 @@ def _is_literal(text: str) -> bool:
 
 
 async def resolve(hostname: str, lookups: AddressLookups, instruments: Instruments, *, deadline: float) -> DnsQuery:
-    """Ask getaddrinfo. Raises CannotRun when its threads all hang."""
+    """Ask getaddrinfo. Raises CannotRun when its threads all hang, or the deadline is past."""
+    require_time(instruments.clock, deadline, stage="getaddrinfo")
     t0 = instruments.clock.now()
     replies: tuple[DnsReply, ...] = ()
     failure: Failure | None = None
@@ -74,7 +76,7 @@ async def resolve(hostname: str, lookups: AddressLookups, instruments: Instrumen
             failure = classify(error)
         else:
             alias = resolved.canonical_name.lower().removesuffix(".")
-            cnames = (alias,) if alias not in ("", ascii_name) else ()
+            cnames = (instruments.known.scrub(alias),) if alias not in ("", ascii_name) else ()
             reply = DnsReply(
                 t=instruments.clock.now(), source="", rcode="NOERROR", addresses=resolved.addresses, cnames=cnames
             )
@@ -100,6 +102,7 @@ class _Collected:
 
     server: str
     port: int
+    known: KnownAddresses
     counting: list[DnsReply] = field(default_factory=list)
     ignored: list[DnsReply] = field(default_factory=list)
     first: Failure | None = None  # what the first counting reply means to a program
@@ -112,7 +115,7 @@ class _Collected:
             source=source,
             rcode=answer.rcode,
             addresses=answer.addresses,
-            cnames=answer.cnames,
+            cnames=tuple(self.known.scrub(name) for name in answer.cnames),
             authoritative=answer.authoritative,
             malformed=answer.malformed,
         )
@@ -141,11 +144,13 @@ async def query_udp(
     server: str, hostname: str, query_type: str, instruments: Instruments, *, deadline: float, port: int = DNS_PORT
 ) -> DnsQuery:
     """Ask `server`, twice if it is silent for half the time; each try has its own socket, source port and id, so that
-    a late answer to the first is not taken for a second answer to the second.
+    a late answer to the first is not taken for a second answer to the second. Raises CannotRun when the deadline is
+    past.
     """
+    require_time(instruments.clock, deadline, stage="dns")
     t0 = instruments.clock.now()
     instruments.known.add(server)
-    collected = _Collected(server=str(ipaddress.ip_address(server)), port=port)
+    collected = _Collected(server=str(ipaddress.ip_address(server)), port=port, known=instruments.known)
     ascii_name = to_ascii(hostname)
     if ascii_name is None:
         collected.error = Failure.UNKNOWN

@@ -16,9 +16,10 @@ from probe.model.observations import DnsQuery, DnsReply, Engine
 from probe.model.results import CannotRun
 from probe.model.targets import Endpoint, Resolver
 from probe.net.agent import USER_AGENT
+from probe.net.dns_messages import MAX_MESSAGE_BYTES, Answer, build_question, read_answer
 from probe.net.http import Call, Pool, PoolError
 from probe.net.instruments import Instruments
-from probe.wire.dns import MAX_MESSAGE_BYTES, Answer, build_question, read_answer
+from probe.net.limits import require_time
 from probe.wire.names import to_ascii
 
 HTTPS_PORT = 443
@@ -42,7 +43,11 @@ class EncryptedResolvers:
     async def query(
         self, resolver: Resolver, hostname: str, query_type: str, instruments: Instruments, *, deadline: float
     ) -> DnsQuery:
-        """Ask; `deadline` and the times recorded are on the clock of `instruments`, the measurement's."""
+        """Ask; `deadline` and the times recorded are on the clock of `instruments`, the measurement's.
+
+        Raises CannotRun when the deadline is past.
+        """
+        require_time(instruments.clock, deadline, stage="dns")
         t0 = instruments.clock.now()
         ascii_name = to_ascii(hostname)
         if ascii_name is None:
@@ -60,7 +65,7 @@ class EncryptedResolvers:
                 source=resolver.address,
                 rcode=answer.rcode,
                 addresses=answer.addresses,
-                cnames=answer.cnames,
+                cnames=tuple(instruments.known.scrub(name) for name in answer.cnames),
                 authoritative=answer.authoritative,
                 malformed=answer.malformed,
             )

@@ -61,15 +61,15 @@ class Exchange(ABC):
     @property
     @abstractmethod
     def application_bytes(self) -> int:
-        """Body bytes that the program got, or gave to the socket."""
+        """Body bytes that the program read, or wrote: of an upload some may wait in buffers."""
 
     @abstractmethod
     def start(self, url: str, host: str) -> None:
         """Send the request, on a flow that is secured and attached to this. Raises ssl.SSLError."""
 
     @abstractmethod
-    def _sample(self) -> Sample:
-        """Bytes since the request, now."""
+    def _count(self, raw: bytes | None) -> Sample:
+        """Bytes since the request, by the kernel's `raw` figures where it gives any."""
 
     @property
     def status(self) -> int | None:
@@ -90,9 +90,13 @@ class Exchange(ABC):
             self._end(classify(error))
 
     def _begin(self) -> None:
-        self.tcp_before = tcpinfo.read_tcp_info(self.sock)
+        raw = tcpinfo.read_raw(self.sock)
+        self.tcp_before = None if raw is None else tcpinfo.parse_tcp_info(raw)
         self.t_request = self.now()
-        self.sampler.start()
+        self.sampler.start(self._count(raw))
+
+    def _sample(self) -> Sample:
+        return self._count(tcpinfo.read_raw(self.sock))
 
     def _end(self, failure: Failure | None, *, complete: bool = False) -> None:
         if self.ended:
@@ -101,8 +105,10 @@ class Exchange(ABC):
         if self._timer is not None:
             self._timer.cancel()
         self.sampler.stop()
-        last = self.sampler.take()
-        self.t, self.num_bytes = last.t, last.num_bytes
+        self.t = self.now()
+        if self.t_request is not None:
+            last = self.sampler.take()
+            self.t, self.num_bytes = last.t, last.num_bytes
         self.failure, self.complete = failure, complete
         self.tcp_after = tcpinfo.read_tcp_info(self.sock)
         self._end_noted.set()
@@ -169,8 +175,8 @@ class Download(Exchange):
             self._probed_bytes += 1
             self._timer = self.loop.call_later(RTT_PROBE_INTERVAL_SECONDS, self._probe_rtt)
 
-    def _sample(self) -> Sample:
-        raw, before = tcpinfo.read_raw(self.sock), self.tcp_before
+    def _count(self, raw: bytes | None) -> Sample:
+        before = self.tcp_before
         received = None if raw is None else tcpinfo.u64(raw, tcpinfo.U64_BYTES_RECEIVED)
         if raw is None or before is None or before.bytes_received is None or received is None:
             return Sample(self.now(), self.response.num_bytes, None, None, None)
@@ -266,19 +272,18 @@ class Upload(Exchange):
     def _check_arrival(self) -> None:
         """End when all has arrived: by the peer's kernel's word, or by its program's where ours tells nothing."""
         if self._all_left():
-            acked = self._acknowledged_bytes()
+            acked = self._acknowledged_bytes(tcpinfo.read_raw(self.sock))
             if self._answered if acked is None else acked >= self.flow.wire_sent_bytes:
                 self._end(None, complete=True)
 
-    def _acknowledged_bytes(self) -> int | None:
+    def _acknowledged_bytes(self, raw: bytes | None) -> int | None:
         """Bytes of our stream that the peer's kernel has, from its very first byte."""
-        raw = tcpinfo.read_raw(self.sock)
         acked = None if raw is None else tcpinfo.u64(raw, tcpinfo.U64_BYTES_ACKED)
         return None if acked is None or self._acked_at_connect is None else acked - self._acked_at_connect
 
-    def _sample(self) -> Sample:
-        raw, before = tcpinfo.read_raw(self.sock), self.tcp_before
-        acked = self._acknowledged_bytes()
+    def _count(self, raw: bytes | None) -> Sample:
+        before = self.tcp_before
+        acked = self._acknowledged_bytes(raw)
         if acked is None:
             acked = self.flow.wire_sent_bytes - self.flow.unsent_bytes
         num_bytes = min(self.wanted_bytes, max(0, acked - self._body_offset))

@@ -155,6 +155,7 @@ class Flow(asyncio.BufferedProtocol):
             self.secured.exception()  # marked as seen: the waiter may have been cancelled
         if exc is not None:
             self._break(error)
+        self._sink = None  # each holds the other, and this one large buffers
         if not self.closed.done():
             self.closed.set_result(None)
 

@@ -11,6 +11,7 @@ the event loop reads at once (256 KB).
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -35,7 +36,7 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_LINE_BYTES = 8 * 1024
 MAX_SAMPLE_BYTES = 16 * 1024  # of an answer whose head could not be read
 KEEP_ALIVE_SECONDS = 30.0
-MAX_POOLED = 2
+MAX_POOLED = 4  # connections; their handshakes still go two at a time
 SHUTDOWN_SECONDS = 0.2  # for a farewell over TLS; asyncio would wait half a minute for the peer's
 
 AIOHTTP_ERRORS: tuple[type[Exception], ...] = (
@@ -153,25 +154,27 @@ def open_session(dial: Callable[[], Awaitable[ResponseHandler]], *, keep_alive: 
 
 
 async def dial(call: Call, instruments: Instruments, trip: Trip, *, deadline: float) -> ResponseHandler:
-    """Connect, and shake hands where the call is a secure one. Raises DialError; CannotRun as the gate does."""
-    async with instruments.gate.slot(call.endpoint.address, clock=instruments.clock, deadline=deadline):
-        trip.t0 = instruments.clock.now()
-        made, sock = await open_tcp(call.endpoint, instruments, deadline=deadline)
-        trip.source_port, trip.transaction_id = made.source_port, made.transaction_id
-        if sock is None:
-            raise DialError(made.failure or Failure.UNKNOWN)
-        trip.sock = sock
-        trip.t_connected = instruments.clock.now()
-        try:
-            protocol = await _secure(call, instruments, trip, sock)
-        except BaseException as error:
-            sock.close()
-            if not isinstance(error, NETWORK_ERRORS) or isinstance(error, TimeoutError):
-                raise
-            failure = _dial_failure(error, sock)
-            if isinstance(error, ssl.SSLCertVerificationError):
-                trip.verify_failure = failure
-            raise DialError(failure) from error
+    """Connect, and shake hands where the call is a secure one; callers hold a slot of the address gate.
+
+    Raises DialError.
+    """
+    trip.t0 = instruments.clock.now()
+    made, sock = await open_tcp(call.endpoint, instruments, deadline=deadline)
+    trip.source_port, trip.transaction_id = made.source_port, made.transaction_id
+    if sock is None:
+        raise DialError(made.failure or Failure.UNKNOWN)
+    trip.sock = sock
+    trip.t_connected = instruments.clock.now()
+    try:
+        protocol = await _secure(call, instruments, trip, sock)
+    except BaseException as error:
+        sock.close()
+        if not isinstance(error, NETWORK_ERRORS) or isinstance(error, TimeoutError):
+            raise
+        failure = _dial_failure(error, sock)
+        if isinstance(error, ssl.SSLCertVerificationError):
+            trip.verify_failure = failure
+        raise DialError(failure) from error
     trip.t_request = instruments.clock.now()
     trip.stage = HttpStage.REQUEST
     return protocol
@@ -216,24 +219,28 @@ def _dial_failure(error: BaseException, sock: MeteredSocket) -> Failure:
 async def exchange(call: Call, instruments: Instruments, *, deadline: float) -> Trip:
     """Send one request on one connection and read up to `call.max_bytes` of the answer's body.
 
-    Never raises for what the network did; CannotRun as the address gate does.
+    Never raises for what the network did; CannotRun as the address gate does. A wait there puts the deadline off.
     """
-    trip = Trip(t0=instruments.clock.now())
-    dialled = False
+    trip = Trip()
+    gate = instruments.gate.turn(call.endpoint.address, clock=instruments.clock, deadline=deadline)
+    async with AsyncExitStack() as turn:
+        deadline = await turn.enter_async_context(gate)
 
-    async def dial_once() -> ResponseHandler:
-        # aiohttp sends a GET again when its connection broke; a second one would hide the first one's end.
-        nonlocal dialled
-        if dialled:
-            raise DialError(_stream_failure(trip))
-        dialled = True
-        return await dial(call, instruments, trip, deadline=deadline)
+        async def dial_once() -> ResponseHandler:
+            # aiohttp sends a GET again when its connection broke; a second one would hide the first one's end.
+            if trip.t_request is not None:
+                raise DialError(_stream_failure(trip))
+            protocol = await dial(call, instruments, trip, deadline=deadline)
+            await turn.aclose()  # the gate is for handshakes alone
+            return protocol
 
+        await _travel(call, trip, dial_once, instruments.seconds_until(deadline))
+    return trip
+
+
+async def _travel(call: Call, trip: Trip, dial_once: Callable[[], Awaitable[ResponseHandler]], seconds: float) -> None:
     try:
-        async with (
-            asyncio.timeout(instruments.seconds_until(deadline)),
-            open_session(dial_once, keep_alive=False) as session,
-        ):
+        async with asyncio.timeout(seconds), open_session(dial_once, keep_alive=False) as session:
             await _request(session, call, trip)
     except TimeoutError:
         trip.failure = Failure.GENERIC_TIMEOUT
@@ -245,7 +252,6 @@ async def exchange(call: Call, instruments: Instruments, *, deadline: float) -> 
         if trip.transport is not None:
             trip.transport.abort()
             await asyncio.sleep(0)  # lets the event loop close the socket
-    return trip
 
 
 async def _request(session: aiohttp.ClientSession, call: Call, trip: Trip) -> None:
@@ -284,7 +290,7 @@ def _stream_failure(trip: Trip) -> Failure:
 class Pool:
     """Kept connections to one server: for a control resolver, which is asked again and again.
 
-    At most two at a time; their bytes are counted by the pool's own instruments, the run's.
+    At most `MAX_POOLED`; their bytes are counted by the pool's own instruments, the run's.
     """
 
     def __init__(self, call: Call, instruments: Instruments) -> None:
@@ -322,7 +328,9 @@ class Pool:
 
     async def _dial(self) -> ResponseHandler:
         trip = Trip()
-        protocol = await dial(self._call, self._instruments, trip, deadline=self._deadline)
+        shared, address = self._instruments, self._call.endpoint.address
+        async with shared.gate.slot(address, clock=shared.clock, deadline=self._deadline):
+            protocol = await dial(self._call, shared, trip, deadline=self._deadline)
         self._trips = [t for t in self._trips if t.transport is not None and not t.transport.is_closing()]
         self._trips.append(trip)
         return protocol

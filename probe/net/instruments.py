@@ -22,10 +22,11 @@ class KnownAddresses:
     __slots__ = ("_addresses",)
 
     def __init__(self) -> None:
-        self._addresses: set[str] = set()
+        self._addresses: frozenset[str] = frozenset()  # one object as long as nothing is new
 
     def add(self, *addresses: str) -> None:
-        self._addresses.update(addresses)
+        if not self._addresses.issuperset(addresses):
+            self._addresses |= frozenset(addresses)
 
     def scrub(self, text: str) -> str:
         return scrub(text, self._addresses)

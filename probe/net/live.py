@@ -81,8 +81,10 @@ class Session:
 class LiveNet:
     """`probe.net.base.Net` on real sockets.
 
-    Beyond what that says: connect, handshake and fetch raise CannotRun when two earlier handshakes to the same
-    address left too little time, resolve when too many earlier look-ups still hang.
+    Beyond what that says: every operation but transfer raises CannotRun when its deadline is already past. Two earlier
+    handshakes to the same address make connect, handshake and fetch wait; that wait is not part of the operation (its
+    `t0` comes after it, its deadline is put off by it), and CannotRun is raised when it takes too long. So does
+    resolve when too many earlier look-ups still hang.
     """
 
     def __init__(self, session: Session, instruments: Instruments) -> None:

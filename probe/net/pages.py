@@ -4,6 +4,7 @@ Makes an `HttpExchange` of a request: decoded within bounds, scrubbed of every a
 resolver's before anything else sees it, cut to what is kept. The exchange itself is `probe.net.http`'s.
 """
 
+import codecs
 import hashlib
 import html
 import re
@@ -18,30 +19,35 @@ from probe.net.agent import USER_AGENT
 from probe.net.base import MAX_BODY_BYTES, MAX_KEPT_BODY_BYTES, HttpRequest
 from probe.net.http import Call, Trip, exchange
 from probe.net.instruments import Instruments, KnownAddresses
+from probe.net.limits import require_time
 from probe.wire.names import to_ascii
 from probe.wire.scrub import is_address
 
 MAX_DECODED_BYTES = MAX_BODY_BYTES  # a gzip bomb gives no more than this
+MAX_SCRUBBED_CHARACTERS = MAX_KEPT_BODY_BYTES + 1024  # so that what straddles the cut is seen whole
 MAX_KEPT_HEADERS = 64
 MAX_KEPT_VALUE_CHARACTERS = 2048
 MAX_TITLE_CHARACTERS = 256
 MAX_URL_CHARACTERS = 4096
 SCRUBBED_HOST = "scrubbed.invalid"  # RFC 6761 §6.4: never resolves
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TITLE = re.compile(r"<title[^<>]{0,256}>([^<]{0,4096})", re.IGNORECASE)
 _CHARSET = re.compile(r"charset\s{0,4}=\s{0,4}[\"']?([A-Za-z0-9_.:-]{1,32})", re.IGNORECASE)
-_CUT_WORD = re.compile(r"[^\s<>\"'(){}]{1,128}\Z")  # at the end of a cut text, perhaps half an address
+_WORD_ENDS = " \t\r\n<>\"'(){}"
+MAX_CUT_WORD_CHARACTERS = 512
+_COOKIE_LINE = re.compile(rb"(?im)^set-cookie:.*$")
 # Python's other codecs are no character sets of pages, and some take quadratic time.
 _CHARSETS = re.compile(
     r"us-ascii|utf-?8|utf-16(?:le|be)?|utf-32(?:le|be)?|iso-?8859-\d{1,2}|latin-?1|windows-125\d|cp125\d|cp866"
     r"|koi8-[rut]|gb2312|gbk|gb18030|big5|big5-hkscs|shift[-_]jis|euc-(?:jp|kr)|tis-620"
 )
+_VERBATIM = re.compile(r"[!-~]+")
 _TEXTUAL = ("text/", "json", "xml", "javascript", "urlencoded")
 
 
 async def fetch(request: HttpRequest, instruments: Instruments, *, deadline: float) -> HttpExchange:
-    """GET, as `probe.net.base.Net.fetch` says. Raises CannotRun when the address gate left no time for it."""
+    """GET, as `probe.net.base.Net.fetch` says. Raises CannotRun when the deadline or the gate left no time."""
+    require_time(instruments.clock, deadline, stage="fetch")
     call = _call(request)
     if call is None:
         now = instruments.clock.now()
@@ -53,7 +59,8 @@ async def fetch(request: HttpRequest, instruments: Instruments, *, deadline: flo
 def _call(request: HttpRequest) -> Call | None:
     """None when the URL is none that can be asked for."""
     try:
-        url = URL(request.url)
+        # As written, byte for byte, where that can go on a request line: servers sign their URLs.
+        url = URL(request.url, encoded=_VERBATIM.fullmatch(request.url) is not None)
         secure = url.scheme == "https"
         if url.scheme not in ("http", "https") or not url.host:
             return None
@@ -85,12 +92,8 @@ def _without_port(host: str) -> str:
 def _record(request: HttpRequest, trip: Trip, known: KnownAddresses, now: float) -> HttpExchange:
     headers = tuple((_text(name), _text(value)) for name, value in trip.headers)
     text = _body_text(headers, trip, known)
-    is_redirect = trip.status in _REDIRECTS
     raw_location = next((value for name, value in headers if name.lower() == "location"), None)
     location = _location(request.url, raw_location, known) if raw_location is not None else None
-    failure = trip.failure
-    if failure is None and is_redirect and raw_location is not None and location is None:
-        failure = Failure.HTTP_INVALID_REDIRECT
     title = _TITLE.search(text)
     return HttpExchange(
         url=request.url,
@@ -105,12 +108,12 @@ def _record(request: HttpRequest, trip: Trip, known: KnownAddresses, now: float)
         t_first_byte=trip.t_first_byte,
         t=now,
         stage=trip.stage,
-        failure=failure,
+        failure=trip.failure,
         status=trip.status,
         headers=_kept_headers(headers, known),
         location=location,
         title=known.scrub(_one_line(html.unescape(title[1])))[:MAX_TITLE_CHARACTERS] if title else "",
-        body=text.encode()[:MAX_KEPT_BODY_BYTES].decode(errors="ignore"),
+        body=text,
         body_bytes=len(trip.body),
         body_sha256=hashlib.sha256(text.encode()).hexdigest(),
         truncated=trip.truncated,
@@ -167,21 +170,39 @@ def _location(base: str, location: str, known: KnownAddresses) -> str | None:
 
 
 def _body_text(headers: tuple[tuple[str, str], ...], trip: Trip, known: KnownAddresses) -> str:
-    """The whole decoded text, scrubbed; "" for what is no text: what cannot be read cannot be scrubbed."""
+    """The decoded text, scrubbed and then cut; "" for what is no text: what cannot be read cannot be scrubbed."""
     content_type = _value(headers, "content-type").lower()
     if content_type and not any(kind in content_type for kind in _TEXTUAL):
         return ""
     if trip.status is None:
-        decoded: bytes | None = trip.sample
+        decoded: bytes | None = _COOKIE_LINE.sub(b"", trip.sample)
     else:
         decoded = _decoded(bytes(trip.body), _value(headers, "content-encoding").strip().lower())
     if decoded is None:
         return ""
-    charset = _CHARSET.search(content_type) or _CHARSET.search(decoded[:1024].decode("latin-1"))
-    name = charset[1].lower() if charset else "utf-8"
-    text = decoded.decode(name if _CHARSETS.fullmatch(name) else "utf-8", "replace")
-    is_whole = trip.failure is None and not trip.truncated and len(decoded) < MAX_DECODED_BYTES
-    return known.scrub(text if is_whole else _CUT_WORD.sub("", text))
+    text = decoded.decode(_charset(content_type) or _charset(decoded[:1024].decode("latin-1")) or "utf-8", "replace")
+    is_whole = trip.failure is None and not trip.truncated and len(text) <= MAX_SCRUBBED_CHARACTERS
+    if not is_whole:
+        text = _without_cut_word(text[:MAX_SCRUBBED_CHARACTERS])
+    return known.scrub(text).encode()[:MAX_KEPT_BODY_BYTES].decode(errors="ignore")
+
+
+def _charset(text: str) -> str | None:
+    """The character set that a Content-Type or the start of a page names, if it is one and Python has it."""
+    found = _CHARSET.search(text)
+    if found is None or not _CHARSETS.fullmatch(found[1].lower()):
+        return None
+    try:
+        return codecs.lookup(found[1]).name
+    except LookupError:
+        return None
+
+
+def _without_cut_word(text: str) -> str:
+    """A cut text without its last word, which may be half an address."""
+    tail = text[-MAX_CUT_WORD_CHARACTERS:]
+    kept = 1 + max(tail.rfind(end) for end in _WORD_ENDS)
+    return text[: len(text) - len(tail) + kept]
 
 
 def _value(headers: tuple[tuple[str, str], ...], wanted: str) -> str:

@@ -37,9 +37,9 @@ class Sampler:
         self._timer: asyncio.TimerHandle | None = None
         self.lag_seconds = 0.0
 
-    def start(self) -> None:
-        """Take the first sample and set the timer."""
-        self.take()
+    def start(self, first: Sample) -> None:
+        """Keep the first sample and set the timer."""
+        self._samples.append(first)
         self._due = self._loop.time()
         self._schedule()
 

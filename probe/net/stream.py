@@ -21,6 +21,7 @@ from probe.net.alerts import AlertReader, alert_of_error
 from probe.net.classify import NETWORK_ERRORS, classify
 from probe.net.icmp import ask_for_icmp, read_icmp, stop_icmp
 from probe.net.instruments import Instruments, KnownAddresses
+from probe.net.limits import require_time
 from probe.net.meter import MeteredSocket
 from probe.net.trust import describe, name_fits
 from probe.wire.names import to_ascii
@@ -76,9 +77,10 @@ async def open_tcp(
 
 
 async def connect(endpoint: Endpoint, instruments: Instruments, *, deadline: float) -> TcpConnect:
-    """A TCP handshake, closed at once. Raises CannotRun when the address gate left no time for it."""
-    async with instruments.gate.slot(endpoint.address, clock=instruments.clock, deadline=deadline):
-        made, sock = await open_tcp(endpoint, instruments, deadline=deadline)
+    """A TCP handshake, closed at once. Raises CannotRun when the deadline is past, or the gate stays shut."""
+    require_time(instruments.clock, deadline, stage="connect")
+    async with instruments.gate.turn(endpoint.address, clock=instruments.clock, deadline=deadline) as end:
+        made, sock = await open_tcp(endpoint, instruments, deadline=end)
         if sock is not None:
             sock.close()
     return made
@@ -114,10 +116,9 @@ async def handshake(
     deadline: float,
 ) -> TlsHandshake:
     """Connect and shake hands, as `probe.net.base.Net.handshake` says. Raises CannotRun as `connect` does."""
-    async with instruments.gate.slot(endpoint.address, clock=instruments.clock, deadline=deadline):
-        made = await _attempt(
-            endpoint, instruments, server_name=server_name, verified_name=verified_name, deadline=deadline
-        )
+    require_time(instruments.clock, deadline, stage="handshake")
+    async with instruments.gate.turn(endpoint.address, clock=instruments.clock, deadline=deadline) as end:
+        made = await _attempt(endpoint, instruments, server_name=server_name, verified_name=verified_name, deadline=end)
         if made.stage is not TlsStage.CERTIFICATE:
             return made
         unverified = await _attempt(

@@ -55,9 +55,23 @@ def mid_bps(transfer: Transfer) -> float:
     return 8 * (MID_TO - MID_FROM) * asked / max(end - start, MIN_SECONDS)
 
 
+def progress(transfer: Transfer) -> tuple[float, ...]:
+    """Bytes at each sample, by the segments that had come: those behind a hole count when they arrive, not when it is
+    filled.
+
+    Cumulative counts stand still at each loss and then leap; on lossy lines that made single middles up to ten times
+    too fast (docs/method/goodput.md). Where segments are not known: the bytes as counted.
+    """
+    series = transfer.series
+    if not series.segments or not series.segments[-1]:
+        return tuple(float(count) for count in series.num_bytes)
+    share = series.num_bytes[-1] / series.segments[-1]
+    return tuple(count * share for count in series.segments)
+
+
 def crossing(transfer: Transfer, level_bytes: float) -> float | None:
-    """When the count reached `level_bytes`, interpolated between samples; None if it never did."""
-    times, counts = transfer.series.t, transfer.series.num_bytes
+    """When the progress reached `level_bytes`, interpolated between samples; None if it never did."""
+    times, counts = transfer.series.t, progress(transfer)
     for index, count in enumerate(counts):
         if count >= level_bytes:
             if index == 0 or count == counts[index - 1]:

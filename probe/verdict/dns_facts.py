@@ -131,7 +131,7 @@ def null(facts: DnsFacts, *, home: bool) -> Resolution | None:
 def system_lies(facts: DnsFacts) -> Resolution | None:
     """Getaddrinfo's misdoing, where no server could be asked over UDP, or none of them gives a true address."""
     found = next((s for s in facts.servers if s.is_local), None)
-    if found is None or not found.neutral_resolves or not exists(facts) or any_genuine(facts):
+    if found is None or not found.neutral_resolves or not exists(facts) or may_be_genuine(facts):
         return None
     failed = found.outcome in FAILURES and found.attempts >= MIN_ATTEMPTS
     null = any(a in NULL_ADDRESSES for a in found.addresses)  # a hosts file's or a home filter's favourite
@@ -143,9 +143,14 @@ def any_genuine(facts: DnsFacts) -> bool:
     return any(s.outcome is Outcome.GENUINE for s in facts.servers)
 
 
+def may_be_genuine(facts: DnsFacts) -> bool:
+    """Whether some resolver's answer may hold: one that a missing control leaves untested counts as well."""
+    return any(s.outcome in (Outcome.GENUINE, Outcome.UNTESTED) for s in facts.servers)
+
+
 def silent(facts: DnsFacts) -> Resolution | None:
     """Silence, a server's own failure or an empty answer, where no other resolver of the system does better."""
-    if any_genuine(facts):
+    if may_be_genuine(facts):
         return None
     return fails(facts, Outcome.SERVFAIL, Outcome.NO_ANSWER, Outcome.TIMEOUT)
 

@@ -5,6 +5,8 @@ Only a comparison of two names at one address accuses with certainty, only a lim
 rule is in `goodput_pairs`, the means in `goodput_method`, what is measured next in `goodput_plan`.
 """
 
+from dataclasses import replace
+
 from probe.checks.goodput.evidence import Arm, Evidence, Series
 from probe.model.observations import Direction
 from probe.model.results import Facts, GoodputFacts, State, Strength, Verdict
@@ -39,9 +41,8 @@ def judge(evidence: Evidence) -> Verdict:
         rule_ids=tuple(dict.fromkeys(rule for v in (*worst, *left_out) for rule in v.rule_ids)),
         rules_version=first.rules_version,
         reason="; ".join(v.reason for v in (*worst, *left_out)),
-        facts=Facts(
-            host=first.facts.host,
-            endpoint=first.facts.endpoint,
+        facts=replace(
+            first.facts,
             download=_figures(evidence.download, Direction.DOWNLOAD),
             upload=_figures(evidence.upload, Direction.UPLOAD),
         ),

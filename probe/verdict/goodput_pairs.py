@@ -136,11 +136,11 @@ def tally(pairs: Sequence[Pair], *, if_answers_differ: Outcome | None = None) ->
 def _outcome(pairs: Sequence[Pair], *, middle: bool, if_answers_differ: Outcome | None) -> Outcome:
     if not pairs:
         return Outcome.ABSENT
-    if if_answers_differ is not None and any(_class_differs(p) for p in pairs):
-        return if_answers_differ
     unserved = _unserved(pairs)
     if unserved is not None:
         return unserved
+    if if_answers_differ is not None and any(_class_differs(p) for p in pairs):
+        return if_answers_differ
     first = [p for p in pairs if p.phase is not Phase.CONFIRM]
     again = [p for p in pairs if p.phase is Phase.CONFIRM]
     if again:

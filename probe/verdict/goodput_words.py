@@ -64,12 +64,8 @@ def slower(f: DirectionFacts) -> str:
 
 
 def stalled(f: DirectionFacts) -> str:
-    return (
-        f"{_direction(f)} freezes after about {f.stall_after_bytes} bytes of each connection: {_figures(f)}; "
-        "smaller objects come through"
-        if f.small_delivered
-        else f"{_direction(f)} freezes after about {f.stall_after_bytes} bytes of each connection: {_figures(f)}"
-    )
+    small = "; smaller objects come through" if f.small_delivered else ""
+    return f"{_direction(f)} freezes after about {f.stall_after_bytes} bytes of each connection: {_figures(f)}{small}"
 
 
 def stalled_altogether(f: DirectionFacts) -> str:

@@ -5,16 +5,30 @@ Host at the same address, or the target's Host at a control's address that does 
 """
 
 from probe.checks.addresses import host_of
-from probe.checks.http import Evidence, Hop
+from probe.checks.http import Evidence
 from probe.checks.redirects import SERVER_ERRORS, Unfollowed, is_failed
-from probe.failure import Failure
-from probe.model.observations import HttpExchange, HttpStage
+from probe.model.observations import HttpStage
 from probe.model.results import Facts, Mechanism, State, Strength, Verdict
 from probe.verdict.answers import UNAVAILABLE_FOR_LEGAL_REASONS, Unusual
-from probe.verdict.http_facts import Cut, HttpFacts, derive, last
+from probe.verdict.http_facts import (
+    MIN_ATTEMPTS,
+    Cut,
+    HttpFacts,
+    answer_words,
+    blocked_by,
+    cut_words,
+    derive,
+    elsewhere,
+    fails,
+    is_left_to_others,
+    is_stalled,
+    last,
+    plain_status,
+    status,
+    why,
+)
 from probe.verdict.rules import Rule, first_match
 
-MIN_ATTEMPTS = 2  # cut exchanges of the target's Host: one may be chance (design §3, 6)
 MIN_NEUTRAL = 2  # other Hosts heard at the same address, or answered differently: one may be chance as well
 SERVICE_UNAVAILABLE = 503  # of overload or of suspicion: a server's word about us, not its death
 REFUSALS = frozenset({401, 403, 421, 429, SERVICE_UNAVAILABLE})
@@ -85,72 +99,6 @@ def _answer_mechanisms(facts: HttpFacts) -> tuple[Mechanism, ...]:
     return (Mechanism.HTTP_REDIRECT if redirected else Mechanism.HTTP_BLOCKPAGE,)
 
 
-def _cut_words(facts: HttpFacts) -> str:
-    words = {Cut.RESET: "reset", Cut.CLOSED: "closed", Cut.TIMEOUT: "left without answer"}
-    how = " or ".join(dict.fromkeys(words[c] for c in facts.cuts)) or "cut"
-    return f"a request for {facts.host} over plain HTTP is {how} after the Host line, {len(facts.cuts)} times"
-
-
-def _answer_words(facts: HttpFacts) -> str:
-    first = facts.first
-    if first is None:
-        return f"no answer for {facts.host}"
-    if first.location is not None:
-        return f"http://{facts.host} is redirected to {host_of(first.location) or 'an address'}"
-    return f"http://{facts.host} answers {first.status} with a page that is not its own over https"
-
-
-def _final(facts: HttpFacts) -> HttpExchange | None:
-    """The secure chain's last answer, where it came through."""
-    found = last(facts.secure)
-    return found if found is not None and not is_failed(found) else None
-
-
-def _status(facts: HttpFacts) -> int:
-    found = _final(facts)
-    return (found.status or 0) if found else 0
-
-
-def _elsewhere(facts: HttpFacts, hop: Hop | None) -> bool:
-    return hop is not None and host_of(hop.url) != facts.host
-
-
-def _is_left_to_others(hop: Hop | None) -> bool:
-    """Whether the hop failed below HTTP: by its name, its address or its handshake."""
-    if hop is None:
-        return False
-    if hop.problem in (Unfollowed.NO_ADDRESS, Unfollowed.UNREACHABLE, Unfollowed.NO_HANDSHAKE):
-        return True
-    found = last(hop)
-    return found is not None and is_failed(found) and found.stage in (HttpStage.CONNECT, HttpStage.TLS)
-
-
-def _fails(hop: Hop | None) -> bool:
-    found = last(hop)
-    return _is_left_to_others(hop) or (found is not None and is_failed(found))
-
-
-def _is_stalled(hop: Hop | None) -> bool:
-    exchanges = hop.exchanges if hop is not None else ()
-    return len(exchanges) >= MIN_ATTEMPTS and all(
-        e.stage is HttpStage.BODY and e.failure is Failure.GENERIC_TIMEOUT for e in exchanges
-    )
-
-
-def _why(hop: Hop | None) -> str:
-    """The hop's URL host and what went wrong there."""
-    found = last(hop)
-    what = (found.failure or found.verify_failure) if found else None
-    problem = hop.problem if hop else ""
-    return f"{host_of(hop.url) if hop else ''} ({what.value if what else problem or 'no answer'})"
-
-
-def _blocked_by(facts: HttpFacts) -> str:
-    found = _final(facts)
-    link = found.header("Link") if found else None
-    return f", blocked by {link}" if link and "blocked-by" in link else ""
-
-
 def _plain_is_unclear(facts: HttpFacts) -> bool:
     """Whether the first plain exchange failed after the request while nothing shows that other Hosts fail too."""
     first = facts.first
@@ -158,17 +106,12 @@ def _plain_is_unclear(facts: HttpFacts) -> bool:
     return failed and facts.neutral_cut == 0
 
 
-def _plain_status(facts: HttpFacts) -> int:
-    found = last(facts.plain)
-    return (found.status or 0) if found is not None and not is_failed(found) else 0
-
-
 RULES: tuple[Rule[HttpFacts], ...] = (
     Rule(
         "http.cut_by_host",
         _cut_by_host,
         State.BLOCKED,
-        lambda f: f"{_cut_words(f)}; {f.heard} neutral Hosts are answered at the same address",
+        lambda f: f"{cut_words(f)}; {f.heard} neutral Hosts are answered at the same address",
         "Reset or silence after the Host line, every time, where at least two neutral Hosts are answered.",
         Strength.CONFIRMED,
         _cut_mechanisms,
@@ -177,7 +120,7 @@ RULES: tuple[Rule[HttpFacts], ...] = (
         "http.cut_by_host_at_control",
         _cut_at_control,
         State.BLOCKED,
-        lambda f: f"{_cut_words(f)}, and so it is at a control's address that answers Hosts it does not serve",
+        lambda f: f"{cut_words(f)}, and so it is at a control's address that answers Hosts it does not serve",
         "The target's Host is cut at its own address and in the same way at a control's, other foreign Hosts are not.",
         Strength.CONFIRMED,
         _cut_mechanisms,
@@ -186,7 +129,7 @@ RULES: tuple[Rule[HttpFacts], ...] = (
         "http.closed_by_host",
         lambda f: _is_cut(f) and f.heard >= MIN_NEUTRAL,
         State.BLOCKED,
-        lambda f: f"{_cut_words(f)}; {f.heard} neutral Hosts are answered at the same address",
+        lambda f: f"{cut_words(f)}; {f.heard} neutral Hosts are answered at the same address",
         "The connection is closed without an answer for the target's Host alone; a server could do that itself.",
         Strength.LIKELY,
         _cut_mechanisms,
@@ -195,9 +138,7 @@ RULES: tuple[Rule[HttpFacts], ...] = (
         "http.answer_follows_host",
         _answered_at_control,
         State.BLOCKED,
-        lambda f: (
-            f"{_answer_words(f)}, and the same comes for its Host from a control's address that does not serve it"
-        ),
+        lambda f: f"{answer_words(f)}, and the same comes for its Host from a control's address that does not serve it",
         "One odd plain answer follows the target's Host to a control that does not serve it, and no other Host there.",
         Strength.CONFIRMED,
         _answer_mechanisms,
@@ -206,7 +147,7 @@ RULES: tuple[Rule[HttpFacts], ...] = (
         "http.known_blockpage",
         lambda f: _known_text(f) and bool(f.secure_answers),
         State.BLOCKED,
-        lambda f: f"{_answer_words(f)}; it carries the known text {f.known[0]}, which a neutral Host does not get",
+        lambda f: f"{answer_words(f)}; it carries the known text {f.known[0]}, which a neutral Host does not get",
         "A text supplied as a blockpage's stands in the plain answer, not over https, and neutral Hosts do not get it.",
         Strength.CONFIRMED,
         _answer_mechanisms,
@@ -222,9 +163,9 @@ RULES: tuple[Rule[HttpFacts], ...] = (
     ),
     Rule(
         "http.withheld_451",
-        lambda f: _status(f) == UNAVAILABLE_FOR_LEGAL_REASONS and (last(f.secure) in f.secure_answers),
+        lambda f: status(f) == UNAVAILABLE_FOR_LEGAL_REASONS and (last(f.secure) in f.secure_answers),
         State.WITHHELD,
-        lambda f: f"{f.host} itself answers 451 over verified TLS{_blocked_by(f)}",
+        lambda f: f"{f.host} itself answers 451 over verified TLS{blocked_by(f)}",
         "Status 451, unavailable for legal reasons (RFC 7725), over verified TLS: the platform withholds it itself.",
         Strength.CONFIRMED,
         lambda _: (Mechanism.PLATFORM_HTTP_451,),
@@ -233,50 +174,50 @@ RULES: tuple[Rule[HttpFacts], ...] = (
         "http.unusual_plain_answer",
         lambda f: f.unusual is not Unusual.NO and not (f.like_neutral and f.secure_answers),
         State.INCONCLUSIVE,
-        lambda f: f"{_answer_words(f)}; no comparison shows who says so",
+        lambda f: f"{answer_words(f)}; no comparison shows who says so",
         "The plain answer is odd by its structure, which alone accuses nobody.",
     ),
     Rule(
         "http.redirect_hop_failed",
-        lambda f: _elsewhere(f, f.secure) and _fails(f.secure),
+        lambda f: elsewhere(f, f.secure) and fails(f.secure),
         State.INCONCLUSIVE,
-        lambda f: f"{f.host} redirects to a host that fails: {_why(f.secure)}",
+        lambda f: f"{f.host} redirects to a host that fails: {why(f.secure)}",
         "A redirect leads to another host, which fails; that host was not compared with a control.",
     ),
     Rule(
         "http.left_to_others",
-        lambda f: _is_left_to_others(f.secure),
+        lambda f: is_left_to_others(f.secure),
         State.INCONCLUSIVE,
-        lambda f: f"no page over https: {_why(f.secure)}, which the checks below HTTP judge",
+        lambda f: f"no page over https: {why(f.secure)}, which the checks below HTTP judge",
         "The https chain failed by name, address or handshake: left to `dns`, `reach` and `tls`.",
     ),
     Rule(
         "http.stalled_body",
-        lambda f: _is_stalled(f.secure),
+        lambda f: is_stalled(f.secure),
         State.INCONCLUSIVE,
-        lambda f: f"the page of {_why(f.secure)} begins and then falls silent, repeatedly",
+        lambda f: f"the page of {why(f.secure)} begins and then falls silent, repeatedly",
         "The body stopped before its end, twice, within the time allowed: a stall or a slow line.",
         mechanisms=lambda _: (Mechanism.STALL_UNATTRIBUTED,),
     ),
     Rule(
         "http.no_answer_over_tls",
-        lambda f: _fails(f.secure),
+        lambda f: fails(f.secure),
         State.INCONCLUSIVE,
-        lambda f: f"the handshake completes, but no whole answer comes: {_why(f.secure)}",
+        lambda f: f"the handshake completes, but no whole answer comes: {why(f.secure)}",
         "Inside TLS no Host line can be read on the path: the server, its address, or a stall.",
     ),
     Rule(
         "http.not_finished",
         lambda f: any(h is not None and h.problem in OURS for h in (f.secure, None if f.secure else f.plain)),
         State.INCONCLUSIVE,
-        lambda f: f"the pages of {f.host} were not fetched to their end: {_why(f.secure or f.plain)}",
+        lambda f: f"the pages of {f.host} were not fetched to their end: {why(f.secure or f.plain)}",
         "Time or the byte budget ended before the chain did.",
     ),
     Rule(
         "http.server_error",
-        lambda f: _status(f) in SERVER_ERRORS and _status(f) != SERVICE_UNAVAILABLE,
+        lambda f: status(f) in SERVER_ERRORS and status(f) != SERVICE_UNAVAILABLE,
         State.DOWN,
-        lambda f: f"{host_of(f.secure.url) if f.secure else f.host} answers {_status(f)} over verified TLS",
+        lambda f: f"{host_of(f.secure.url) if f.secure else f.host} answers {status(f)} over verified TLS",
         "A 5xx other than 503 over verified TLS, twice: the server itself is broken.",
         mechanisms=lambda _: (Mechanism.SERVER_ERROR,),
     ),
@@ -284,7 +225,7 @@ RULES: tuple[Rule[HttpFacts], ...] = (
         "http.plain_cut",
         _plain_is_unclear,
         State.INCONCLUSIVE,
-        lambda f: f"over plain HTTP {_why(f.plain)} fails after the request, and too few neutral Hosts were heard",
+        lambda f: f"over plain HTTP {why(f.plain)} fails after the request, and too few neutral Hosts were heard",
         "The plain exchange failed after the request; the controls neither clear nor accuse anybody.",
     ),
     Rule(
@@ -298,37 +239,37 @@ RULES: tuple[Rule[HttpFacts], ...] = (
     ),
     Rule(
         "http.refused_by_server",
-        lambda f: _status(f) in REFUSALS,
+        lambda f: status(f) in REFUSALS,
         State.OK,
-        lambda f: f"the server of {f.host} answers {_status(f)} over verified TLS: the network lets it through",
+        lambda f: f"the server of {f.host} answers {status(f)} over verified TLS: the network lets it through",
         "401, 403, 421, 429 or 503 over verified TLS: the server's word about us, not the network's.",
     ),
     Rule(
         "http.ok",
-        lambda f: _status(f) > 0,
+        lambda f: status(f) > 0,
         State.OK,
-        lambda f: f"{f.host} answers {_status(f)} over verified TLS",
+        lambda f: f"{f.host} answers {status(f)} over verified TLS",
         "An answer came over verified TLS, and nothing odd over plain HTTP.",
     ),
     Rule(
         "http.plain_failed",
-        lambda f: _fails(f.plain) or f.plain is None,
+        lambda f: fails(f.plain) or f.plain is None,
         State.INCONCLUSIVE,
-        lambda f: f"{_why(f.plain)} gives no page over plain HTTP, and there is no https to compare with",
+        lambda f: f"{why(f.plain)} gives no page over plain HTTP, and there is no https to compare with",
         "A site without https, and its plain chain failed in a way that no control explains.",
     ),
     Rule(
         "http.plain_server_error",
-        lambda f: _plain_status(f) in SERVER_ERRORS,
+        lambda f: plain_status(f) in SERVER_ERRORS,
         State.INCONCLUSIVE,
-        lambda f: f"{f.host} answers {_plain_status(f)} over plain HTTP: the server, or somebody in its name",
+        lambda f: f"{f.host} answers {plain_status(f)} over plain HTTP: the server, or somebody in its name",
         "A 5xx over plain HTTP may come from the server or from the path.",
     ),
     Rule(
         "http.ok_plain",
-        lambda f: _plain_status(f) > 0,
+        lambda f: plain_status(f) > 0,
         State.OK,
-        lambda f: f"{f.host} answers {_plain_status(f)} over plain HTTP, with nothing odd about it",
+        lambda f: f"{f.host} answers {plain_status(f)} over plain HTTP, with nothing odd about it",
         "A site given as http:// answers in the ordinary way; what is not encrypted cannot be proved.",
     ),
 )

@@ -9,12 +9,13 @@ from enum import StrEnum
 
 from probe.checks.addresses import host_of
 from probe.checks.http import Evidence, Hop
-from probe.checks.redirects import is_failed
+from probe.checks.redirects import Unfollowed, is_failed
 from probe.failure import Failure
 from probe.model.observations import HttpExchange, HttpStage
 from probe.verdict.answers import TINY_BODY_BYTES, Unusual, is_different, is_same, unusual
 
 HTTP_PORT = 80
+MIN_ATTEMPTS = 2  # exchanges of the target that failed alike: one may be chance (design §3, 6)
 AFTER_REQUEST = frozenset({HttpStage.REQUEST, HttpStage.HEADERS})
 
 
@@ -127,3 +128,74 @@ def _refutes(exchange: HttpExchange) -> bool:
 
 def _known(hops: Iterable[Hop]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for hop in hops for name in hop.known_blockpages))
+
+
+def cut_words(facts: HttpFacts) -> str:
+    words = {Cut.RESET: "reset", Cut.CLOSED: "closed", Cut.TIMEOUT: "left without answer"}
+    how = " or ".join(dict.fromkeys(words[c] for c in facts.cuts)) or "cut"
+    return f"a request for {facts.host} over plain HTTP is {how} after the Host line, {len(facts.cuts)} times"
+
+
+def answer_words(facts: HttpFacts) -> str:
+    first = facts.first
+    if first is None:
+        return f"no answer for {facts.host}"
+    if first.location is not None:
+        return f"http://{facts.host} is redirected to {host_of(first.location) or 'an address'}"
+    return f"http://{facts.host} answers {first.status} with a page that is not its own over https"
+
+
+def final(facts: HttpFacts) -> HttpExchange | None:
+    """The secure chain's last answer, where it came through."""
+    found = last(facts.secure)
+    return found if found is not None and not is_failed(found) else None
+
+
+def status(facts: HttpFacts) -> int:
+    found = final(facts)
+    return (found.status or 0) if found else 0
+
+
+def elsewhere(facts: HttpFacts, hop: Hop | None) -> bool:
+    return hop is not None and host_of(hop.url) != facts.host
+
+
+def is_left_to_others(hop: Hop | None) -> bool:
+    """Whether the hop failed below HTTP: by its name, its address or its handshake."""
+    if hop is None:
+        return False
+    if hop.problem in (Unfollowed.NO_ADDRESS, Unfollowed.UNREACHABLE, Unfollowed.NO_HANDSHAKE):
+        return True
+    found = last(hop)
+    return found is not None and is_failed(found) and found.stage in (HttpStage.CONNECT, HttpStage.TLS)
+
+
+def fails(hop: Hop | None) -> bool:
+    found = last(hop)
+    return is_left_to_others(hop) or (found is not None and is_failed(found))
+
+
+def is_stalled(hop: Hop | None) -> bool:
+    exchanges = hop.exchanges if hop is not None else ()
+    return len(exchanges) >= MIN_ATTEMPTS and all(
+        e.stage is HttpStage.BODY and e.failure is Failure.GENERIC_TIMEOUT for e in exchanges
+    )
+
+
+def why(hop: Hop | None) -> str:
+    """The hop's URL host and what went wrong there."""
+    found = last(hop)
+    what = (found.failure or found.verify_failure) if found else None
+    problem = hop.problem if hop else ""
+    return f"{host_of(hop.url) if hop else ''} ({what.value if what else problem or 'no answer'})"
+
+
+def blocked_by(facts: HttpFacts) -> str:
+    found = final(facts)
+    link = found.header("Link") if found else None
+    return f", blocked by {link}" if link and "blocked-by" in link else ""
+
+
+def plain_status(facts: HttpFacts) -> int:
+    found = last(facts.plain)
+    return (found.status or 0) if found is not None and not is_failed(found) else 0

@@ -53,7 +53,7 @@ _FAILED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """One resolver's doing. `server` is its address, "" for getaddrinfo; `attempts` how often it did the same.
+    """One resolver's doing. `server` is its address, "" for getaddrinfo; `attempts` how often it was asked for IPv4.
 
     `neutral_resolves`: the neutral name got other addresses through the same server, in the same run: it is alive and
     does not send everybody to one place. `like_nothing`: a name that cannot exist got the same addresses.
@@ -163,8 +163,9 @@ def _resolution(server: str, queries: list[DnsQuery], decoy: Sequence[DnsQuery],
         found = replace(second, family="IPv6")
     elif only_ipv6 and found.outcome is Outcome.NO_ANSWER:
         found = replace(found, outcome=Outcome.OTHER)  # routers that filter AAAA do this to everybody
-    decoys = [q for q in decoy if _is_of(q, server)]
-    neutral = [q.addresses for q in decoys if not is_invented(q.hostname) and q.addresses]
+    found = replace(found, attempts=sum(q.query_type != "AAAA" for q in queries))
+    decoys = [q for q in decoy if _is_of(q, server) and (q.query_type == "AAAA") is (found.family != "")]
+    neutral = [q.addresses for q in decoys if not is_invented(q.hostname) and _says_something(q, found.family)]
     invented = [q.addresses for q in decoys if is_invented(q.hostname) and q.addresses]
     mine = set(found.addresses)
     return replace(
@@ -174,6 +175,11 @@ def _resolution(server: str, queries: list[DnsQuery], decoy: Sequence[DnsQuery],
         like_nothing=any(not mine.isdisjoint(addresses) for addresses in invented),
         other_source=any(_came_from_elsewhere(q) for q in queries),
     )
+
+
+def _says_something(query: DnsQuery, family: str) -> bool:
+    """Whether the neutral name resolved; that it has no IPv6 address is an honest answer too."""
+    return bool(query.addresses) or (family != "" and query.failure is Failure.DNS_NO_ANSWER)
 
 
 def _came_from_elsewhere(query: DnsQuery) -> bool:

@@ -168,7 +168,7 @@ def _replaceable(measurement: Judged, ran: Sequence[Judged]) -> bool:
 
     An accusation always counts: a blocked media host is a finding.
     """
-    if not measurement.optional or accuses(measurement.verdict.state):
+    if not measurement.optional or measurement.verdict.state is State.OK or accuses(measurement.verdict.state):
         return False
     return any(m.check == measurement.check and m.verdict.state is State.OK for m in ran)
 

@@ -13,6 +13,7 @@ in the length of the text.
 What is compressed, encrypted or in base64 is not read.
 """
 
+import functools
 import ipaddress
 import re
 import unicodedata
@@ -39,18 +40,20 @@ _COLONS = "：∶ː"
 
 _NUMBER = r"(?:0[xX][0-9A-Fa-f]{1,16}|[0-9]+)"
 _NUMBERS = re.compile(rf"(?<![0-9]){_NUMBER}(?:(?:\ ?\.\ ?|[-_]|,\ ?){_NUMBER})+")
-_LONG_NUMBER = re.compile(r"(?<![0-9])[0-9]{8,}")
+_LONG_NUMBER = re.compile(r"(?<![0-9])[0-9]{8,16}(?![0-9])")
 _HEX_NUMBER = re.compile(r"0[xX][0-9A-Fa-f]{6,}")
-_HEX_WORD = re.compile(r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{8}|[0-9A-Fa-f]{32})(?![0-9A-Za-z])")
-_HEX_BYTES = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{2}(?:[.:-][0-9A-Fa-f]{2}){3}(?![0-9A-Za-z])")
+_HEX_WORD = re.compile(r"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{8}|[23fF][0-9A-Fa-f]{31})(?![0-9A-Fa-f])")
+_HEX_BYTES = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{2}(?:[.:-][0-9A-Fa-f]{2}){3}(?![0-9A-Fa-f])")
 _IPV6 = re.compile(r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,}(?:(?:\.[0-9]{1,3}){3})?(?:%[0-9A-Za-z_.-]{1,32})?")
 _IPV6_DASHED = re.compile(r"[0-9A-Fa-f]{0,4}(?:-[0-9A-Fa-f]{0,4}){2,}")
-_NIBBLES = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f](?:[.-][0-9A-Fa-f](?![0-9A-Za-z])){7,}")
+_NIBBLES = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f](?:[.-][0-9A-Fa-f](?![0-9A-Fa-f])){7,}")
 
 MIN_COLONS_WITHOUT_GAP = 5  # a clock time has two, a MAC address five, an IPv6 address without "::" seven
 MIN_DASHES_WITHOUT_GAP = 7
 MIN_DASHED_CHARACTERS = 6  # "a--b" is a word of style sheets
 MAX_OCTET = 255
+LEAST_NUMBER = 1 << 24  # 1.0.0.0
+GREATEST_NUMBER = (1 << 32) - 1
 
 
 def scrub(text: str, keep: Collection[str] = ()) -> str:
@@ -58,7 +61,7 @@ def scrub(text: str, keep: Collection[str] = ()) -> str:
 
     `keep` holds IPv4 and IPv6 literals. An address of `keep` in an unusual notation is replaced as well.
     """
-    kept = _canonical(keep)
+    kept = _canonical(frozenset(keep))
     plain, origins = _read(text)
     spans = [(origins[start], origins[end]) for start, end in _addresses(plain, kept)]
     if plain != text:  # what looks like an escape may be none: "100%203.0.113.7"
@@ -87,7 +90,8 @@ def is_address(text: str) -> bool:
     return _parse(text.removeprefix("[").removesuffix("]")) is not None
 
 
-def _canonical(keep: Collection[str]) -> frozenset[str]:
+@functools.lru_cache(maxsize=4)
+def _canonical(keep: frozenset[str]) -> frozenset[str]:
     return frozenset(parsed for address in keep if (parsed := _parse(address)) is not None)
 
 
@@ -171,7 +175,10 @@ def _addresses(plain: str, keep: frozenset[str]) -> Iterator[tuple[int, int]]:
     for match in _IPV6_DASHED.finditer(plain):
         if _is_dashed_ipv6_like(match[0]):
             yield match.span()
-    for pattern in (_NIBBLES, _LONG_NUMBER, _HEX_NUMBER, _HEX_WORD, _HEX_BYTES):
+    for match in _LONG_NUMBER.finditer(plain):
+        if _is_ipv4_number(match[0]):
+            yield match.span()
+    for pattern in (_NIBBLES, _HEX_NUMBER, _HEX_WORD, _HEX_BYTES):
         yield from (match.span() for match in pattern.finditer(plain))
 
 
@@ -184,6 +191,16 @@ def _is_ipv4_like(run: str) -> bool:
         return False
     values = [_value(number) for number in numbers]
     return values[-1] > MAX_OCTET and all(value <= MAX_OCTET for value in values[:-1]) and values[0] > 0
+
+
+def _is_ipv4_number(digits: str) -> bool:
+    """One number in decimal or octal, or four octets padded to three digits each."""
+    if LEAST_NUMBER <= int(digits) <= GREATEST_NUMBER:
+        return True
+    if len(digits) == 12 and all(int(digits[at : at + 3]) <= MAX_OCTET for at in (0, 3, 6, 9)):
+        return True
+    is_octal = digits[0] == "0" and not set(digits) & {"8", "9"}
+    return is_octal and LEAST_NUMBER <= int(digits, 8) <= GREATEST_NUMBER
 
 
 def _value(number: str) -> int:
@@ -203,4 +220,5 @@ def _is_dashed_ipv6_like(run: str) -> bool:
         return any(c.isalnum() for c in run)
     if "--" not in run or len(run) < MIN_DASHED_CHARACTERS or not any(c.isdigit() for c in run):
         return False
-    return _parse(run.strip("-").replace("-", ":")) is not None or _parse(run.replace("-", ":")) is not None
+    trimmed = (run, run.removeprefix("-"), run.removesuffix("-"), run.removeprefix("-").removesuffix("-"))
+    return any(_parse(candidate.replace("-", ":")) is not None for candidate in trimmed)

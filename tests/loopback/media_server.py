@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager, suppress
 import trustme
 
 NAME = "media.test"
+KB = 1024
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 
 
 class Peer:
@@ -120,8 +122,22 @@ async def media_server(
     try:
         yield sock.getsockname()[1]
     finally:
+        await asyncio.sleep(0.01)  # asyncio leaks a connection that it accepts while the server closes
         server.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await server.wait_closed()
+
+
+def serve_object(size: int, *, gap_seconds: float = 0.0, head: bytes = OK) -> Handler:
+    async def handle(peer: Peer) -> None:
+        await peer.shake()
+        await peer.read_head()
+        await peer.send(head % size if b"%d" in head else head)
+        for start in range(0, size, 16 * KB):
+            await peer.send(b"x" * min(16 * KB, size - start))
+            await asyncio.sleep(gap_seconds)
+        await peer.reader.read()
+
+    return handle

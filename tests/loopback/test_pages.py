@@ -6,6 +6,7 @@ import json
 import ssl
 import tracemalloc
 import zlib
+from random import Random
 
 import msgspec
 import pytest
@@ -13,7 +14,8 @@ import trustme
 
 from probe.failure import Failure
 from probe.model.observations import HttpExchange, HttpStage
-from probe.model.targets import Endpoint
+from probe.model.results import CannotRun
+from probe.model.targets import Endpoint, Resolver
 from probe.net.base import HttpRequest
 from probe.net.live import LiveNet, Session
 from tests.loopback.conftest import Handler, Serve, server_context
@@ -86,7 +88,7 @@ async def test_what_is_sent(net: LiveNet, serve: Serve) -> None:
             assert made.host == "neutral.test"
             assert made.header("set-cookie") == ""
     request = seen[1].decode()
-    assert request.startswith(("GET /a%20b?c=/ HTTP/1.1\r\n", "GET /a%20b?c=%2F HTTP/1.1\r\n"))
+    assert request.startswith("GET /a%20b?c=%2F HTTP/1.1\r\n")
     assert "Host: neutral.test\r\n" in request
     assert "User-Agent: throttleprobe/" in request
     assert "cookie" not in request.lower()
@@ -301,7 +303,7 @@ async def test_an_endless_body_is_cut(net: LiveNet, serve: Serve, framing: str) 
         tracemalloc.stop()
     assert (made.stage, made.failure, made.truncated) == (HttpStage.FINISHED, None, True)
     assert made.body_bytes == 65_536
-    assert len(made.body) == 16_384
+    assert 16_000 < len(made.body) <= 16_384
     assert peak_bytes < 8 * MEBIBYTE
 
 
@@ -338,6 +340,31 @@ async def test_what_cannot_be_read_is_not_kept(net: LiveNet, serve: Serve) -> No
         assert made.body_bytes == len(body)
 
 
+@pytest.mark.parametrize(
+    ("charset", "coding"),
+    [
+        ("windows-1251", "cp1251"),
+        ("UTF-16", "utf-16"),
+        ("iso-8859-99", "utf-8"),
+        ("punycode", "utf-8"),
+        ("unicode_escape", "utf-8"),
+        ("x" * 200, "utf-8"),
+    ],
+)
+async def test_character_sets(net: LiveNet, serve: Serve, charset: str, coding: str) -> None:
+    text = f"<title>Доступ ограничен</title> {OWN_ADDRESS}"
+    for body, header in (
+        (text.encode(coding), f"Content-Type: text/html; charset={charset}"),
+        (
+            f"<meta charset={charset}>".encode("latin-1") + text.encode("utf-8" if coding == "utf-16" else coding),
+            "X: y",
+        ),
+    ):
+        made = await fetched(net, serve, page(body, header), deadline=net.clock.now() + 5)
+        assert OWN_ADDRESS not in made.body
+        assert coding == "utf-16" or made.title == "Доступ ограничен"
+
+
 async def test_a_redirect(net: LiveNet, serve: Serve) -> None:
     made = await fetched(net, serve, page(b"", "Location: /next?a=b", status="302 Found"))
     assert (made.status, made.failure) == (302, None)
@@ -350,7 +377,7 @@ async def test_a_redirect(net: LiveNet, serve: Serve) -> None:
 async def test_a_redirect_to_nowhere(net: LiveNet, serve: Serve, location: str) -> None:
     made = await fetched(net, serve, page(b"", f"Location: {location}", status="302 Found"))
     assert (made.stage, made.status, made.location) == (HttpStage.FINISHED, 302, None)
-    assert made.failure is Failure.HTTP_INVALID_REDIRECT
+    assert made.failure is None  # the server's mistake, not the network's
 
 
 @pytest.mark.parametrize(
@@ -423,6 +450,70 @@ async def test_an_answer_that_is_no_http(net: LiveNet, serve: Serve) -> None:
     assert (made.stage, made.failure) == (HttpStage.HEADERS, Failure.HTTP_REQUEST_FAILED)
     assert "SSH-2.0" in made.body
     assert OWN_ADDRESS not in made.body
+
+
+async def test_a_cookie_in_half_a_head(net: LiveNet, serve: Serve) -> None:
+    made = await fetched(net, serve, b"HTTP/1.1 200 OK\r\nSet-Cookie: secret=1\r\nServer: x")
+    assert "secret" not in made.body
+
+
+async def test_damaged_answers_never_raise(net: LiveNet, serve: Serve) -> None:
+    random = Random(7)
+    whole = page(b"<title>x</title>", "Content-Type: text/html", "Transfer-Encoding: chunked", "Set-Cookie: a=b; c")
+    damaged: list[bytes] = []
+    for _ in range(200):
+        data = bytearray(whole)
+        for _ in range(random.randint(1, 6)):
+            place = random.randrange(len(data))
+            data[place : place + random.randint(0, 3)] = random.randbytes(random.randint(0, 3))
+        damaged.append(bytes(data))
+    waiting = iter(damaged)
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await answers(next(waiting))(reader, writer)
+
+    async with serve(handler) as endpoint:
+        for _ in damaged:
+            made = await net.fetch(plain(endpoint), deadline=net.clock.now() + 5)
+            assert made.failure is not Failure.GENERIC_TIMEOUT
+
+
+async def test_a_wait_at_the_gate_is_not_the_networks_silence(net: LiveNet, serve: Serve) -> None:
+    """Two silent handshakes hold the gate for longer than the third request was given; that one still gets its time."""
+    accepted = 0
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal accepted
+        accepted += 1
+        if accepted <= 2:
+            await asyncio.sleep(60)
+        await answers(page(b"late but fine"))(reader, writer)
+
+    async with serve(handler) as endpoint:
+        silent = [asyncio.create_task(net.fetch(secure(endpoint), deadline=1.2)) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        asked_at = net.clock.now()
+        made = await net.fetch(plain(endpoint), deadline=asked_at + 0.8)
+        assert {(await task).failure for task in silent} == {Failure.GENERIC_TIMEOUT}
+    assert made.failure is None
+    assert made.t0 - asked_at > 0.8
+
+
+async def test_no_time_is_not_a_silence(net: LiveNet) -> None:
+    """Nothing was sent, so no time-out may be recorded."""
+    endpoint = Endpoint(address="127.0.0.1", port=1)
+    resolver = Resolver(name="control", url="https://platform.test/dns-query", address="127.0.0.1")
+    attempts = (
+        net.connect(endpoint, deadline=-1),
+        net.handshake(endpoint, server_name=None, verified_name=None, deadline=-1),
+        net.fetch(plain(endpoint), deadline=-1),
+        net.resolve("platform.test", deadline=-1),
+        net.query_udp("127.0.0.1", "platform.test", "A", deadline=-1),
+        net.query_encrypted(resolver, "platform.test", "A", deadline=-1),
+    )
+    for attempt in attempts:
+        with pytest.raises(CannotRun):
+            await attempt
 
 
 async def test_a_url_that_cannot_be_asked_for(net: LiveNet) -> None:

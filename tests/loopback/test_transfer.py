@@ -4,95 +4,29 @@ import asyncio
 import os
 import re
 import ssl
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
 
 import pytest
 import trustme
 from aiohttp import web
 
 from probe.failure import Failure
-from probe.model.observations import Direction, Transfer
-from probe.model.targets import Endpoint
+from probe.model.observations import Transfer
 from probe.net import exchange, tcpinfo
-from probe.net.base import TransferRequest
-from probe.net.clock import MonotonicClock
-from probe.net.limits import AddressGate
-from probe.net.meter import Meter
-from probe.net.ports import Ports
 from probe.net.sampling import MAX_SAMPLES
-from probe.net.transfer import transfer
 from probe.net.trust import Trust
-from tests.loopback.media_server import NAME, Handler, Peer, media_server, server_context
-
-DOWN, UP = Direction.DOWNLOAD, Direction.UPLOAD
-KB = 1024
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
-LONG_SECONDS = 20.0  # for transfers that end by themselves
-SHORT_SECONDS = 0.6  # for transfers that must be cut
+from tests.loopback.media_client import DOWN, LONG_SECONDS, SHORT_SECONDS, UP, Client
+from tests.loopback.media_server import KB, NAME, OK, Handler, Peer, media_server, serve_object, server_context
 
 
-@dataclass
-class Client:
-    """One run's collaborators, and transfers made with them."""
-
-    trust: Trust
-    clock: MonotonicClock = field(default_factory=MonotonicClock)
-    ports: Ports = field(default_factory=lambda: Ports(Random()))
-    meter: Meter = field(default_factory=Meter)
-    gate: AddressGate = field(default_factory=AddressGate)
-
-    async def run(
-        self,
-        direction: Direction,
-        port: int,
-        num_bytes: int,
-        *,
-        seconds: float = LONG_SECONDS,
-        server_name: str = NAME,
-        verify: bool = True,
-        url: str = "https://media.test/object?x=1",
-    ) -> Transfer:
-        request = TransferRequest(
-            direction=direction,
-            url=url,
-            endpoint=Endpoint(address="127.0.0.1", port=port),
-            server_name=server_name,
-            host=NAME,
-            num_bytes=num_bytes,
-            verify=verify,
-            order=3,
-        )
-        return await transfer(
-            request,
-            deadline=self.clock.now() + seconds,
-            clock=self.clock,
-            ports=self.ports,
-            trust=self.trust,
-            meter=self.meter,
-            gate=self.gate,
-        )
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tls(authority: trustme.CA) -> ssl.SSLContext:
     return server_context(authority)
 
 
 @pytest.fixture
-def client(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
-    store = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(store))
-    monkeypatch.setenv("SSL_CERT_FILE", str(store))
-    return Client(Trust())
+def client(trust: Trust) -> Client:
+    return Client(trust)
 
 
 def check_series(done: Transfer) -> None:
@@ -104,19 +38,6 @@ def check_series(done: Transfer) -> None:
     assert list(series.t) == sorted(series.t) and list(series.num_bytes) == sorted(series.num_bytes)
     assert series.num_bytes[0] == 0 and series.num_bytes[-1] == done.num_bytes
     assert series.t[0] >= done.t_request and series.t[-1] == done.t
-
-
-def serve_object(size: int, *, gap_seconds: float = 0.0, head: bytes = OK) -> Handler:
-    async def handle(peer: Peer) -> None:
-        await peer.shake()
-        await peer.read_head()
-        await peer.send(head % size if b"%d" in head else head)
-        for start in range(0, size, 16 * KB):
-            await peer.send(b"x" * min(16 * KB, size - start))
-            await asyncio.sleep(gap_seconds)
-        await peer.reader.read()
-
-    return handle
 
 
 # downloads
@@ -426,173 +347,3 @@ async def test_without_tcp_info_the_application_counts(
         assert done.tcp_before is done.tcp_after is None
         check_series(done)
     assert down.received_bytes > 100 * KB and up.sent_bytes > 200 * KB
-
-
-# connections
-
-
-async def refuse_by_alert(peer: Peer) -> None:
-    with pytest.raises(ssl.SSLError):
-        await peer.shake()
-
-
-async def test_an_alert_is_named(client: Client, authority: trustme.CA) -> None:
-    context = server_context(authority)
-
-    def choose(_: ssl.SSLObject, name: str, __: ssl.SSLContext) -> int | None:
-        return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME if name != NAME else None
-
-    context.sni_callback = choose
-    async with media_server(context, refuse_by_alert) as port:
-        done = await client.run(DOWN, port, KB, server_name="neutral.test", verify=False)
-    assert (done.failure, done.alert) == (Failure.SSL_FAILED_HANDSHAKE, "unrecognized_name")
-    assert done.t_connected is not None and done.t_secured is None and done.t_request is None
-    assert done.verified is None and done.series.t == () and not done.cut
-    assert client.meter.sent_bytes == done.sent_bytes > 0
-
-
-@pytest.mark.parametrize(
-    ("trusted", "certificate_name", "server_name", "failure"),
-    [
-        (True, NAME, NAME, None),
-        (True, NAME, "neutral.test", None),  # the chain is checked for the host, whatever name is sent
-        (True, "other.test", NAME, Failure.SSL_INVALID_HOSTNAME),
-        (True, "neutral.test", "neutral.test", Failure.SSL_INVALID_HOSTNAME),
-        (False, NAME, NAME, Failure.SSL_UNKNOWN_AUTHORITY),
-        (False, NAME, "neutral.test", Failure.SSL_UNKNOWN_AUTHORITY),
-    ],
-)
-async def test_the_chain_is_verified_for_the_host(
-    client: Client,
-    authority: trustme.CA,
-    trusted: bool,
-    certificate_name: str,
-    server_name: str,
-    failure: Failure | None,
-) -> None:
-    context = server_context(authority if trusted else trustme.CA(), certificate_name)
-    async with media_server(context, serve_object(KB)) as port:
-        done = await client.run(DOWN, port, KB, server_name=server_name)
-        unchecked = await client.run(DOWN, port, KB, server_name=server_name, verify=False)
-    assert (done.failure, done.verified, done.complete) == (failure, failure is None, failure is None)
-    assert (done.t_request is None) is (failure is not None)
-    assert (unchecked.failure, unchecked.verified, unchecked.complete) == (None, None, True)
-
-
-async def silence(peer: Peer) -> None:
-    await peer.reader.read()
-
-
-async def reset_after_hello(peer: Peer) -> None:
-    await peer.reader.read(1)
-    peer.reset()
-
-
-async def close_after_hello(peer: Peer) -> None:
-    await peer.reader.read(65536)
-
-
-async def garbage(peer: Peer) -> None:
-    await peer.send_wire(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 10)
-    await peer.reader.read()
-
-
-async def half_a_record(peer: Peer) -> None:
-    await peer.send_wire(b"\x16\x03\x03\x40\x00" + b"\x02" * 100)
-    await peer.reader.read()
-
-
-async def endless_handshake(peer: Peer) -> None:
-    while True:
-        await peer.send_wire(b"\x16\x03\x03\x40\x00" + b"\x02\x00\xff\xff" * 4096)
-
-
-@pytest.mark.parametrize(
-    ("handler", "failure", "cut"),
-    [
-        (silence, Failure.GENERIC_TIMEOUT, True),
-        (half_a_record, Failure.GENERIC_TIMEOUT, True),
-        (reset_after_hello, Failure.CONNECTION_RESET, False),
-        (close_after_hello, Failure.EOF, False),
-        (garbage, Failure.SSL_FAILED_HANDSHAKE, False),
-        (endless_handshake, Failure.SSL_FAILED_HANDSHAKE, False),
-    ],
-)
-async def test_handshakes_that_fail(
-    client: Client, tls: ssl.SSLContext, handler: Handler, failure: Failure, cut: bool
-) -> None:
-    async with media_server(tls, handler) as port:
-        done = await client.run(DOWN, port, KB, seconds=SHORT_SECONDS if cut else LONG_SECONDS)
-    assert (done.failure, done.cut, done.t_request, done.complete) == (failure, cut, None, False)
-    assert done.t_connected is not None and done.num_bytes == 0
-
-
-async def test_a_refused_connection(client: Client, tls: ssl.SSLContext) -> None:
-    async with media_server(tls, silence) as port:
-        pass
-    done = await client.run(UP, port, KB)
-    assert (done.failure, done.t_connected, done.cut) == (Failure.CONNECTION_REFUSED, None, False)
-
-
-async def test_a_deadline_in_the_past_sends_nothing_more_than_a_connection(client: Client, tls: ssl.SSLContext) -> None:
-    async with media_server(tls, silence) as port:
-        done = await client.run(DOWN, port, KB, seconds=-1.0)
-    assert (done.failure, done.cut, done.num_bytes) == (Failure.GENERIC_TIMEOUT, True, 0)
-
-
-async def test_plain_http(client: Client) -> None:
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(OK % (40 * KB) + b"x" * 40 * KB)
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        done = await client.run(DOWN, port, 40 * KB, url="http://media.test/object")
-    assert done.complete and done.server_name is None and done.t_secured is None and done.verified is None
-    assert done.application_bytes == 40 * KB
-
-
-# cancellation
-
-
-def open_sockets() -> int:
-    count = 0
-    for link in Path("/proc/self/fd").iterdir():
-        with suppress(FileNotFoundError):  # the directory's own
-            count += str(link.readlink()).startswith("socket:")
-    return count
-
-
-async def stalled(peer: Peer) -> None:
-    await peer.shake()
-    await peer.read_head()
-    await peer.send(OK % (64 * KB) + b"x" * 5000)
-    await asyncio.sleep(LONG_SECONDS)
-
-
-@pytest.mark.parametrize("handler", [silence, stalled])
-@pytest.mark.parametrize("direction", [DOWN, UP])
-@pytest.mark.parametrize("turns", [1, 2, 3, 5, 8, 50])
-async def test_cancelling_leaves_no_socket_and_loses_no_count(
-    client: Client, tls: ssl.SSLContext, handler: Handler, direction: Direction, turns: int
-) -> None:
-    before = open_sockets()
-    async with media_server(tls, handler, receive_buffer_bytes=8 * KB) as port:
-        task = asyncio.create_task(client.run(direction, port, 2048 * KB))
-        for _ in range(turns):
-            await asyncio.sleep(0 if turns < 50 else 0.004)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-    await until(lambda: open_sockets() <= before)
-    if turns == 50:
-        assert client.meter.sent_bytes > 0
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(LONG_SECONDS):
-        while not condition():
-            await asyncio.sleep(0.01)

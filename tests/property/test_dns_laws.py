@@ -7,7 +7,7 @@ import dns.rrset
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.wire.dns import MAX_ADDRESSES, build_question, read_answer
+from probe.net.dns_messages import MAX_ADDRESSES, build_question, read_answer
 from probe.wire.names import to_ascii
 
 NAME = "platform.test"

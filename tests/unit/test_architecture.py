@@ -46,7 +46,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "pydantic": ("probe/config",),
     "sqlite3": ("probe/store",),
     "trustme": ("probe/lab/",),
-    "dns": ("probe/net/", "probe/lab/"),
+    "dns": ("probe/wire/dns.py", "probe/net/", "probe/lab/"),  # in wire its messages alone
 }
 CALLS_ONLY_IN: dict[str, tuple[str, ...]] = {
     "time.time": ("probe/lab/",),

@@ -12,6 +12,7 @@ import pytest
 from probe.failure import Failure
 from probe.model.observations import IcmpKind
 from probe.model.results import CannotRun
+from probe.net import limits
 from probe.net import ports as ports_module
 from probe.net.alerts import AlertReader, alert_of_error
 from probe.net.classify import classify
@@ -61,7 +62,7 @@ def test_used_up_ports_are_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as one, socket.socket() as two, socket.socket() as three:
         ports.bind(one)
         ports.bind(two)
-        with pytest.raises(OSError, match="") as caught:
+        with pytest.raises(OSError, match="assign") as caught:
             ports.bind(three)
     assert classify(caught.value) is Failure.ADDRESS_NOT_AVAILABLE
 
@@ -103,8 +104,34 @@ async def test_a_long_wait_is_not_the_networks_silence() -> None:
         with pytest.raises(CannotRun):
             async with gate.slot("a", clock=clock, deadline=clock.now() + 0.05):
                 pass
-    async with gate.slot("a", clock=clock, deadline=clock.now()):
+    async with gate.slot("a", clock=clock, deadline=9):
         pass
+
+
+async def test_a_turn_puts_the_deadline_off() -> None:
+    gate, clock = AddressGate(), MonotonicClock()
+
+    async def hold() -> None:
+        async with gate.slot("a", clock=clock, deadline=9):
+            await asyncio.sleep(0.2)
+
+    async with gate.slot("a", clock=clock, deadline=9):
+        task = asyncio.create_task(hold())
+        await asyncio.sleep(0)
+        async with gate.turn("b", clock=clock, deadline=1) as free:
+            assert 1 <= free < 1.2
+        async with gate.turn("a", clock=clock, deadline=1) as late:
+            assert late >= 1.1
+        await task
+
+
+async def test_a_gate_that_stays_shut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "LONGEST_WAIT_SECONDS", 0.05)
+    gate, clock = AddressGate(), MonotonicClock()
+    async with gate.slot("a", clock=clock, deadline=9), gate.slot("a", clock=clock, deadline=9):
+        with pytest.raises(CannotRun):
+            async with gate.turn("a", clock=clock, deadline=9):
+                pass
 
 
 # alerts

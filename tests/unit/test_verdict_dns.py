@@ -197,11 +197,20 @@ def test_broken_ipv6_does_not_disprove_an_ipv6_address() -> None:
     assert state_of(given) is State.OK
 
 
-def test_a_lie_about_ipv6_alone_is_named() -> None:
-    given = evidence(query(), *twice(query(kind="AAAA", answer=("::1",))))
-    found = judge(given)
-    assert found.rule_ids == ("dns.bogon",)
-    assert "over IPv6 only" in found.reason
+@pytest.mark.parametrize(
+    ("answer", "rule"),
+    [
+        (("2001:db8::99",), "dns.bogon"),
+        (Failure.DNS_NO_ANSWER, "dns.bogon"),
+        (("::1",), "dns.answers_everything"),
+        (Failure.GENERIC_TIMEOUT, "dns.unexplained"),
+    ],
+)
+def test_a_lie_about_ipv6_alone_needs_a_neutral_name_of_that_kind(answer: Answer, rule: str) -> None:
+    honest = query(kind="AAAA", answer=answer, host=NEUTRAL[0])
+    found = judge(evidence(query(), *twice(query(kind="AAAA", answer=("::1",))), decoy=(neutral(), honest)))
+    assert found.rule_ids == (rule,)
+    assert ("over IPv6 only" in found.reason) is (rule == "dns.bogon")
 
 
 @pytest.mark.parametrize("failure", [Failure.DNS_NXDOMAIN, Failure.DNS_NO_ANSWER, Failure.DNS_SERVFAIL])

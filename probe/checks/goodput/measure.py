@@ -11,7 +11,7 @@ from probe.checks.goodput.fate import PILOT_BYTES, TOO_MANY, Fate, fate, is_samp
 from probe.checks.goodput.media import Place
 from probe.model.observations import Direction, Transfer
 from probe.net.base import TransferRequest
-from probe.stats.curves import elapsed_seconds, mid_bps, min_rtt_seconds, stream_bytes
+from probe.stats.curves import elapsed_seconds, mid_bps, min_rtt_seconds, stream_bytes, tail_silence_seconds
 
 KIB = 1024
 # From which rate of the pilot's middle which size: large enough to see past a policer's burst, small enough for seven
@@ -150,14 +150,14 @@ class Recorder:
     def _control_seconds(self, control_arm: Arm) -> float:
         """The median time of the control arm's transfers; before the first one, what the pilot lets expect."""
         same = [t.transfer for t in self.trials if t.arm is control_arm and is_sample(t.transfer)]
-        paired = [elapsed_seconds(t) for t in same if t.requested_bytes == self.num_bytes]
+        paired = [_busy_seconds(t) for t in same if t.requested_bytes == self.num_bytes]
         if paired:
             return median(paired)
         pilots = [t.transfer for t in self.trials if t.arm in (control_arm, Arm.NEUTRAL) and is_sample(t.transfer)]
         if not pilots or pilots[-1].t_request is None:
             return 0.0
         last, more = pilots[-1], max(0, self.num_bytes - pilots[-1].num_bytes)
-        return elapsed_seconds(last) + 8 * more / max(mid_bps(last), 1.0)
+        return _busy_seconds(last) + (8 * more / max(mid_bps(last), 1.0) if last.complete else 0.0)
 
     async def _transfer(self, arm: Arm, phase: Phase, pair: int | None, num_bytes: int, seconds: float) -> Transfer:
         place = self.control if arm in (Arm.FOREIGN, Arm.CONTROL) else self.target
@@ -187,3 +187,9 @@ class Recorder:
         if rtts:
             queued = max(max(rtts) - min(rtts), rtts[-1])
             await self._ctx.net.clock.sleep(min(queued, MAX_DRAIN_SECONDS))
+
+
+def _busy_seconds(made: Transfer) -> float:
+    """How long a transfer took, without the silence in which one that stands still ended."""
+    silent = 0.0 if made.complete else tail_silence_seconds(made)
+    return max(0.0, elapsed_seconds(made) - silent)

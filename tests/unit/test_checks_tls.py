@@ -1,0 +1,134 @@
+"""Does the check of TLS change one variable at a time, neutral names first, the target's at a control last?"""
+
+import pytest
+
+from probe.checks import dns, reach
+from probe.checks.tls import gather
+from probe.failure import Failure
+from probe.model.observations import Engine, TlsHandshake, TlsStage
+from probe.model.results import CannotRun, Strength
+from probe.model.targets import Endpoint
+from probe.verdict.tls import judge
+from tests.fakes import (
+    ADDRESS,
+    ADDRESS6,
+    CONTROL_ADDRESS,
+    HOST,
+    SECOND_ADDRESS,
+    ScriptedNet,
+    connect,
+    context,
+    handshake,
+    query,
+)
+
+
+def prior(*addresses: str, dead: tuple[str, ...] = ()) -> dict[str, object]:
+    """What the earlier checks found: `addresses` that control gave, `dead` ones that do not connect."""
+    return {
+        "dns": dns.Evidence(
+            hostname=HOST,
+            system=(),
+            control=(query(Engine.DOH, addresses, server="one"),),
+            decoy=(),
+            handshakes=(),
+            control_handshakes=(),
+        ),
+        "reach": reach.Evidence(
+            host=HOST,
+            ports=(443,),
+            candidates=(),
+            connects=tuple(connect(a, failure=Failure.GENERIC_TIMEOUT if a in dead else None) for a in addresses),
+            neutral=(),
+        ),
+    }
+
+
+def censored(failure: Failure = Failure.CONNECTION_RESET, *, strict: bool = False, all_at: str = "") -> ScriptedNet:
+    """A path that cuts the target's name anywhere; servers `strict` about names refuse unknown ones with an alert."""
+
+    def answer(endpoint: Endpoint, name: str | None, verified: str | None) -> TlsHandshake:
+        if name == HOST or endpoint.address == all_at:
+            return handshake(endpoint.address, name, unverified=verified is None, failure=failure)
+        if strict and name != "example.com":
+            alert = "unrecognized_name"
+            return handshake(
+                endpoint.address,
+                name,
+                unverified=True,
+                failure=Failure.SSL_FAILED_HANDSHAKE,
+                alert=alert,
+                stage=TlsStage.CLIENT_HELLO,
+            )
+        return handshake(endpoint.address, name, unverified=verified is None)
+
+    return ScriptedNet(on_handshake=answer)
+
+
+async def test_a_good_handshake_is_enough() -> None:
+    net = ScriptedNet()
+    found = await gather(context(net, prior=prior(ADDRESS, ADDRESS6)))
+    assert judge(found).rule_ids == ("tls.ok",)
+    assert len(net.calls) == 2
+    assert (found.neutral, found.foreign) == ((), ())
+
+
+@pytest.mark.parametrize("failure", [Failure.CONNECTION_RESET, Failure.GENERIC_TIMEOUT])
+async def test_a_cut_name_is_confirmed_in_the_order_of_least_harm(failure: Failure) -> None:
+    net = censored(failure)
+    found = await gather(context(net, prior=prior(ADDRESS), seconds=24.0))
+    assert judge(found).rule_ids == ("tls.cut_by_name",)
+    asked = [(call[1], call[2]) for call in net.calls]
+    assert asked[0] == (ADDRESS, HOST)
+    assert {name for address, name in asked[1:3] if address == ADDRESS} == {"example.com", "example.org"}
+    assert asked[-2:] == [(CONTROL_ADDRESS, HOST), (CONTROL_ADDRESS, HOST)]
+    assert net.clock.now() < 24
+
+
+async def test_servers_that_refuse_neutral_names_leave_it_to_the_control() -> None:
+    found = await gather(context(censored(strict=True), prior=prior(ADDRESS)))
+    verdict = judge(found)
+    assert (verdict.rule_ids, verdict.strength) == (("tls.cut_by_name_at_control",), Strength.CONFIRMED)
+
+
+async def test_an_address_that_is_punished_for_every_name_leaves_it_to_the_control() -> None:
+    found = await gather(context(censored(all_at=ADDRESS), prior=prior(ADDRESS)))
+    assert judge(found).rule_ids == ("tls.cut_by_name_at_control",)
+
+
+async def test_one_lost_neutral_handshake_is_made_up_for() -> None:
+    lost: list[str] = []
+
+    def answer(endpoint: Endpoint, name: str | None, verified: str | None) -> TlsHandshake:
+        failure = Failure.CONNECTION_RESET if name == HOST else None
+        if name == "example.org" and not lost:
+            lost.append(name)
+            failure = Failure.GENERIC_TIMEOUT
+        return handshake(endpoint.address, name, unverified=verified is None, failure=failure)
+
+    found = await gather(context(ScriptedNet(on_handshake=answer), prior=prior(ADDRESS), control_sites=()))
+    assert lost
+    assert judge(found).rule_ids == ("tls.cut_by_name",)
+
+
+async def test_addresses_that_tcp_did_not_reach_are_left_out() -> None:
+    net = ScriptedNet()
+    await gather(context(net, prior=prior(ADDRESS, SECOND_ADDRESS, dead=(ADDRESS,))))
+    assert [call[1] for call in net.calls] == [SECOND_ADDRESS]
+
+
+async def test_a_control_at_the_targets_own_address_is_no_control() -> None:
+    net = censored()
+    found = await gather(context(net, prior=prior(ADDRESS, CONTROL_ADDRESS)))
+    assert (found.foreign, found.foreign_neutral) == ((), ())
+
+
+async def test_a_late_deadline_means_no_accusation() -> None:
+    found = await gather(context(censored(), prior=prior(ADDRESS), seconds=6.0))
+    assert judge(found).rule_ids == ("tls.not_repeated",)
+
+
+async def test_without_a_trusted_address_it_cannot_run() -> None:
+    for given in ({}, prior(), prior(ADDRESS, dead=(ADDRESS,))):
+        with pytest.raises(CannotRun):
+            await gather(context(censored(), prior=given))

@@ -1,0 +1,491 @@
+"""Does the check carry out the procedure: candidates, pilots, pairs, controls, limits?"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+
+import pytest
+
+from probe.checks import dns
+from probe.checks.context import Context, Step
+from probe.checks.goodput import Arm, Evidence, Phase, Series, gather
+from probe.checks.goodput.gather import MAX_STEPS
+from probe.failure import Failure
+from probe.model.observations import (
+    Direction,
+    DnsQuery,
+    DnsReply,
+    Engine,
+    HttpExchange,
+    TcpConnect,
+    TlsHandshake,
+    Transfer,
+)
+from probe.model.observations import Series as Curve
+from probe.model.results import CannotRun, ProblemReason, State
+from probe.model.targets import ControlMedia, Controls, Endpoint, Media, MediaUrl, Resolver, Target
+from probe.net.base import HttpRequest, TransferRequest
+from probe.verdict.goodput import judge, next_step
+from tests.goodput_samples import (
+    KIB,
+    NEUTRAL_NAME,
+    TARGET_NAME,
+    failed,
+    refused,
+    stalled_curve,
+    steady,
+    transfer,
+)
+
+DOWN = "https://media.target.example/object?n={bytes}"
+UP = "https://media.target.example/upload"
+CONTROL_DOWN, CONTROL_UP = "https://speed.control.example/down?n={bytes}", "https://speed.control.example/up"
+ADDRESSES = {
+    "media.target.example": "192.0.2.10",
+    "other.target.example": "192.0.2.11",
+    "speed.control.example": "198.51.100.7",
+    "speed.second.example": "198.51.100.8",
+}
+Answer = Callable[[TransferRequest, Transfer], Transfer]
+
+
+@dataclass
+class FakeClock:
+    time: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def now(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+
+
+@dataclass
+class FakeNet:
+    """Moves bytes at `rate` (by request) in virtual time; `answer` may change what comes of a transfer."""
+
+    rate: Callable[[TransferRequest], float] = lambda _: 18e6
+    answer: Answer = lambda _, made: made
+    dead: frozenset[str] = frozenset()
+    silent_resolvers: bool = False
+    clock: FakeClock = field(default_factory=FakeClock)
+    random: Random = field(default_factory=lambda: Random(7))
+    requests: list[TransferRequest] = field(default_factory=list)
+    limits: list[float] = field(default_factory=list)
+    moved: int = 0
+    asked: list[str] = field(default_factory=list)
+
+    async def transfer(self, request: TransferRequest, *, deadline: float) -> Transfer:
+        self.requests.append(request)
+        self.limits.append(deadline - self.clock.now())
+        made = transfer(
+            Arm.TARGET,
+            steady(self.rate(request), request.num_bytes),
+            t0=self.clock.now(),
+            num_bytes=request.num_bytes,
+            direction=request.direction,
+            limit_seconds=deadline - self.clock.now(),
+        )
+        named = replace(made, url=request.url, server_name=request.server_name, host=request.host)
+        done = self.answer(request, replace(named, endpoint=request.endpoint, order=request.order))
+        self.clock.time = done.t
+        self.moved += done.num_bytes + 6_000
+        return done
+
+    async def connect(self, endpoint: Endpoint, *, deadline: float) -> TcpConnect:
+        t0 = self.clock.now()
+        bad = endpoint.address in self.dead
+        self.clock.time = deadline if bad else t0 + 0.04
+        failure = Failure.GENERIC_TIMEOUT if bad else None
+        return TcpConnect(endpoint=endpoint, source_port=40_000, t0=t0, t=self.clock.now(), failure=failure)
+
+    async def query_encrypted(self, resolver: Resolver, hostname: str, query_type: str, *, deadline: float) -> DnsQuery:
+        self.asked.append(f"{hostname} {query_type}")
+        known = ADDRESSES.get(hostname)
+        addresses = (known,) if known and query_type == "A" else ()
+        reply = DnsReply(t=0.0, source=resolver.address, rcode="NOERROR", addresses=addresses)
+        return dns_query(hostname, query_type, () if self.silent_resolvers else (reply,))
+
+    async def query_udp(self, server: str, hostname: str, query_type: str, *, deadline: float) -> DnsQuery:
+        raise NotImplementedError
+
+    async def resolve(self, hostname: str, *, deadline: float) -> DnsQuery:
+        raise NotImplementedError
+
+    async def fetch(self, request: HttpRequest, *, deadline: float) -> HttpExchange:
+        raise NotImplementedError
+
+    async def handshake(
+        self, endpoint: Endpoint, *, server_name: str | None, verified_name: str | None, deadline: float
+    ) -> TlsHandshake:
+        raise NotImplementedError
+
+    def system_servers(self) -> Sequence[str]:
+        return ()
+
+
+@dataclass
+class FakeBudget:
+    net: FakeNet
+    limit: int = 4_000_000
+
+    @property
+    def remaining_bytes(self) -> int:
+        return self.limit - self.net.moved
+
+    def allows(self, num_bytes: int) -> bool:
+        return num_bytes <= self.remaining_bytes
+
+
+def dns_query(hostname: str, query_type: str, replies: tuple[DnsReply, ...]) -> DnsQuery:
+    return DnsQuery(
+        engine=Engine.DOH,
+        resolver="one",
+        resolver_address="198.51.100.1",
+        hostname=hostname,
+        query_type=query_type,
+        t0=0.0,
+        t=0.0,
+        replies=replies,
+        failure=None if replies else Failure.GENERIC_TIMEOUT,
+        transaction_id=1,
+    )
+
+
+def urls(*given: str) -> tuple[MediaUrl, ...]:
+    return tuple(MediaUrl(url=url) for url in given)
+
+
+def media(*, down: tuple[str, ...] = (DOWN,), up: tuple[str, ...] = (UP,)) -> Media:
+    return Media(download=urls(*down), upload=urls(*up))
+
+
+CONTROLS = Controls(
+    resolvers=(Resolver(name="one", url="https://one.example/dns-query", address="198.51.100.1"),),
+    names=(NEUTRAL_NAME, "second.example"),
+    sites=(),
+    media=(ControlMedia(download=MediaUrl(url=CONTROL_DOWN), upload=MediaUrl(url=CONTROL_UP)),),
+)
+
+
+def context(
+    net: FakeNet,
+    given: Media | None = None,
+    *,
+    budget: int = 4_000_000,
+    deadline: float = 66.0,
+    enough: Callable[[Series], Step] = next_step,
+    controls: Controls = CONTROLS,
+    prior: dict[str, object] | None = None,
+) -> Context[Series]:
+    return Context(
+        target=Target(id="t", name="T", media=given if given is not None else media()),
+        input="t",
+        net=net,
+        controls=controls,
+        control_sites=(),
+        budget=FakeBudget(net, budget),
+        deadline=deadline,
+        enough=enough,
+        prior=prior or {},
+        known_blockpages={},
+    )
+
+
+def arms(series: Series | None, phase: Phase | None = None) -> list[Arm]:
+    assert series is not None
+    return [t.arm for t in series.trials if phase is None or t.phase is phase]
+
+
+def slow_name(rate_bps: float) -> Callable[[TransferRequest], float]:
+    return lambda request: rate_bps if request.server_name == TARGET_NAME else 18e6
+
+
+def strict(request: TransferRequest, made: Transfer) -> Transfer:
+    """A media host that takes no name but its own."""
+    own = request.host == TARGET_NAME and request.server_name == TARGET_NAME
+    return made if own or request.host != TARGET_NAME else refused(made, alert="unrecognized_name")
+
+
+async def test_a_clean_line_takes_a_pilot_and_two_pairs_each_way() -> None:
+    net = FakeNet()
+    evidence = await gather(context(net))
+    for series, size in ((evidence.download, 256 * KIB), (evidence.upload, 128 * KIB)):
+        assert arms(series, Phase.PILOT) == [Arm.NEUTRAL]
+        assert sorted(arms(series, Phase.FIRST)) == [Arm.NEUTRAL, Arm.NEUTRAL, Arm.TARGET, Arm.TARGET]
+        assert series is not None and series.num_bytes == size
+        assert {t.transfer.requested_bytes for t in series.trials if t.pair is not None} == {size}
+    assert judge(evidence).state is State.OK
+    assert net.moved <= 2_000_000 and net.clock.now() <= 6.0
+
+
+async def test_only_the_name_differs_between_target_and_neutral() -> None:
+    net = FakeNet()
+    await gather(context(net, media(up=())))
+    paired = net.requests[1:]
+    assert {(r.endpoint, r.host, r.url, r.num_bytes) for r in paired} == {
+        (Endpoint(address="192.0.2.10", port=443), TARGET_NAME, DOWN.replace("{bytes}", "262144"), 262_144)
+    }
+    assert {(r.server_name, r.verify) for r in paired} == {(TARGET_NAME, True), (NEUTRAL_NAME, False)}
+
+
+async def test_the_order_within_pairs_is_drawn() -> None:
+    def never(series: Series) -> Step:
+        return Step.PAIR if len(series.trials) < 17 else Step.DONE
+
+    evidence = await gather(context(FakeNet(), media(up=()), budget=10**9, enough=never))
+    assert evidence.download is not None
+    firsts = {t.arm for t in evidence.download.trials[1::2]}
+    assert firsts == {Arm.TARGET, Arm.NEUTRAL}
+
+
+async def test_a_slowed_name_is_measured_again_within_bytes_and_time() -> None:
+    net = FakeNet(rate=slow_name(140e3))
+    evidence = await gather(context(net))
+    for series in (evidence.download, evidence.upload):
+        assert len(arms(series, Phase.CONFIRM)) == 4
+    assert judge(evidence).rule_ids == ("goodput.name_slower_at_target",)
+    assert net.moved <= 4_000_000 and net.clock.now() <= 25.0
+
+
+async def test_the_first_repetition_gives_the_target_more_time() -> None:
+    net = FakeNet(rate=slow_name(140e3))
+    evidence = await gather(context(net, media(up=())))
+    assert evidence.download is not None
+    cut = [t.transfer.t - t.transfer.t0 for t in evidence.download.trials if t.arm is Arm.TARGET]
+    assert max(cut) == pytest.approx(2.5) == pytest.approx(cut[3])
+
+
+async def test_a_strict_media_host_is_compared_at_the_controls_address() -> None:
+    net = FakeNet(rate=slow_name(140e3), answer=strict)
+    evidence = await gather(context(net, media(up=())))
+    series = evidence.download
+    assert arms(series, Phase.PILOT) == [Arm.NEUTRAL, Arm.NEUTRAL, Arm.TARGET, Arm.CONTROL]
+    assert {r.server_name for r in net.requests[:2]} == {NEUTRAL_NAME, "second.example"}
+    assert set(arms(series, Phase.FIRST)) == {Arm.FOREIGN, Arm.CONTROL}
+    foreign = next(r for r in net.requests if r.server_name == TARGET_NAME and r.host != TARGET_NAME)
+    assert (foreign.host, foreign.endpoint.address, foreign.verify) == ("speed.control.example", "198.51.100.7", False)
+    assert judge(evidence).rule_ids == ("goodput.name_slower_at_control",)
+
+
+async def test_a_strict_host_that_is_as_fast_as_a_control_is_ok() -> None:
+    evidence = await gather(context(FakeNet(answer=strict), media(up=())))
+    assert judge(evidence).rule_ids == ("goodput.not_slower_than_control",)
+
+
+async def test_the_second_operator_is_tried_when_the_first_ones_media_fail() -> None:
+    second = ControlMedia(download=MediaUrl(url="https://speed.second.example/down?n={bytes}"), upload=None)
+    none = ControlMedia(download=None, upload=None)
+
+    def first_is_gone(request: TransferRequest, made: Transfer) -> Transfer:
+        if request.host == "speed.control.example":
+            return refused(made, status=404)
+        return strict(request, made)
+
+    controls = replace(CONTROLS, media=(none, *CONTROLS.media, second))
+    net = FakeNet(answer=first_is_gone)
+    evidence = await gather(context(net, media(up=()), controls=controls))
+    assert evidence.download is not None
+    assert evidence.download.control_url == "https://speed.second.example/down?n={bytes}"
+    assert judge(evidence).state is State.OK
+
+
+async def test_without_any_control_media_a_strict_host_is_inconclusive() -> None:
+    controls = replace(CONTROLS, media=())
+    evidence = await gather(context(FakeNet(answer=strict), media(up=()), controls=controls))
+    assert judge(evidence).rule_ids == ("goodput.no_control",)
+
+
+@pytest.mark.parametrize("status", [403, 404, 410, 416, 302, 503])
+async def test_a_candidate_that_the_server_does_not_serve_gives_way_to_the_next(status: int) -> None:
+    def gone(request: TransferRequest, made: Transfer) -> Transfer:
+        return refused(made, status=status) if "object" in request.url else made
+
+    other = "https://other.target.example/media?n={bytes}"
+    evidence = await gather(context(FakeNet(answer=gone), media(down=(DOWN, other), up=())))
+    assert evidence.download is not None
+    assert [(c.url, c.problem) for c in evidence.download.candidates] == [(DOWN, f"answers {status}"), (other, "")]
+    assert evidence.download.url == other
+    assert judge(evidence).state is State.OK
+
+
+async def test_media_that_are_all_gone_cannot_run() -> None:
+    net = FakeNet(answer=lambda _, made: refused(made, status=404))
+    with pytest.raises(CannotRun) as refusal:
+        await gather(context(net, media(up=())))
+    assert refusal.value.problem.reason is ProblemReason.MEDIA_GONE
+
+
+async def test_one_direction_gone_is_kept_with_its_candidates() -> None:
+    def gone(request: TransferRequest, made: Transfer) -> Transfer:
+        return refused(made, status=404) if request.direction is Direction.DOWNLOAD else made
+
+    evidence = await gather(context(FakeNet(answer=gone)))
+    assert evidence.download is not None and evidence.download.trials == ()
+    assert evidence.download.candidates[0].problem == "answers 404"
+    assert judge(evidence).state is State.OK
+
+
+async def test_a_name_that_no_control_resolver_knows_cannot_run() -> None:
+    with pytest.raises(CannotRun) as refusal:
+        await gather(context(FakeNet(silent_resolvers=True), media(up=())))
+    assert refusal.value.problem.reason is ProblemReason.NO_ADDRESS
+
+
+async def test_a_target_without_media_cannot_run() -> None:
+    with pytest.raises(CannotRun) as refusal:
+        await gather(context(FakeNet(), Media()))
+    assert refusal.value.problem.reason is ProblemReason.NOTHING_TO_MEASURE
+
+
+async def test_a_network_that_ends_the_targets_transfers_is_evidence_and_not_a_gone_object() -> None:
+    def reset(request: TransferRequest, made: Transfer) -> Transfer:
+        return failed(made) if request.server_name == TARGET_NAME else made
+
+    evidence = await gather(context(FakeNet(answer=reset), media(up=())))
+    assert arms(evidence.download).count(Arm.TARGET) == 2
+    verdict = judge(evidence)
+    assert verdict.rule_ids == ("goodput.target_unmeasured",)
+    assert verdict.facts.failure is Failure.CONNECTION_RESET
+
+
+async def test_an_address_that_accepts_no_connection_stays_in_the_evidence() -> None:
+    net = FakeNet(dead=frozenset({"192.0.2.10"}), answer=lambda _, made: failed(made, Failure.GENERIC_TIMEOUT))
+    evidence = await gather(context(net, media(up=())))
+    assert judge(evidence).rule_ids == ("goodput.target_unmeasured",)
+
+
+async def test_what_the_dns_check_found_is_not_asked_again() -> None:
+    reply = DnsReply(t=0.0, source="198.51.100.1", rcode="NOERROR", addresses=("192.0.2.99", "2001:db8::9"))
+    known = dns.Evidence(
+        hostname=TARGET_NAME,
+        system=(),
+        control=(dns_query(TARGET_NAME, "A", (reply,)),),
+        decoy=(),
+        handshakes=(),
+        control_handshakes=(),
+    )
+    net = FakeNet(dead=frozenset({"192.0.2.99"}))
+    evidence = await gather(context(net, media(up=()), prior={f"dns {TARGET_NAME}": known}))
+    assert net.asked == []
+    assert evidence.download is not None
+    assert {t.transfer.endpoint.address for t in evidence.download.trials} == {"2001:db8::9"}
+
+
+async def test_an_address_in_the_url_needs_no_resolver() -> None:
+    net = FakeNet()
+    await gather(context(net, media(down=("https://192.0.2.10:8443/object",), up=())))
+    assert net.asked == [] and net.requests[0].endpoint == Endpoint(address="192.0.2.10", port=8443)
+
+
+async def test_a_fixed_object_smaller_than_the_pairs_is_asked_for_less() -> None:
+    def small(request: TransferRequest, made: Transfer) -> Transfer:
+        if request.num_bytes <= 64 * KIB:
+            return made
+        came = Curve(t=(made.t0 + 0.1, made.t0 + 0.2), num_bytes=(0, 100_000))
+        return replace(made, complete=False, num_bytes=100_000, t=made.t0 + 0.2, series=came)
+
+    evidence = await gather(context(FakeNet(answer=small), media(up=())))
+    series = evidence.download
+    assert series is not None and series.num_bytes == 64 * KIB
+    assert arms(series, Phase.PILOT).count(Arm.TARGET) == 1
+    assert judge(evidence).state is State.OK
+
+
+async def test_a_stall_is_followed_by_one_object_below_its_offset() -> None:
+    def freeze(request: TransferRequest, made: Transfer) -> Transfer:
+        if request.server_name != TARGET_NAME or request.num_bytes < 15_000:
+            return made
+        stuck = transfer(
+            Arm.TARGET,
+            steady(18e6),
+            t0=made.t0,
+            num_bytes=request.num_bytes,
+            curve=stalled_curve(15_000, t0=made.t0),
+            limit_seconds=net.limits[-1],
+        )
+        return replace(stuck, server_name=TARGET_NAME)
+
+    net = FakeNet(answer=freeze)
+    evidence = await gather(context(net, media(up=())))
+    assert arms(evidence.download, Phase.SMALL) == [Arm.TARGET]
+    assert judge(evidence).rule_ids == ("goodput.stall_by_name",)
+
+
+async def test_both_arms_of_a_pair_have_the_same_time() -> None:
+    net = FakeNet(rate=lambda _: 1.2e6)
+    evidence = await gather(context(net, media(up=())))
+    assert evidence.download is not None
+    limits = dict(zip(net.requests, net.limits, strict=True))
+    by_pair: dict[int, set[float]] = {}
+    for made in evidence.download.trials:
+        if made.pair is not None:
+            limit = next(value for request, value in limits.items() if request.order == made.transfer.order)
+            by_pair.setdefault(made.pair, set()).add(round(limit, 6))
+    assert all(len(found) == 1 for found in by_pair.values())
+
+
+async def test_a_download_leaves_the_upload_its_bytes() -> None:
+    net = FakeNet(rate=lambda r: 11e6 if r.server_name == TARGET_NAME and r.direction is Direction.DOWNLOAD else 18e6)
+    evidence = await gather(context(net))
+    assert evidence.download is not None and evidence.download.budget_hit
+    assert evidence.upload is not None and not evidence.upload.budget_hit
+    assert net.moved <= 4_000_000
+    verdict = judge(evidence)
+    assert (verdict.state, verdict.rule_ids) == (State.INCONCLUSIVE, ("goodput.limit_reached",))
+    assert "byte budget" in verdict.reason
+
+
+@pytest.mark.parametrize("budget", [0, 100_000, 600_000, 1_500_000])
+async def test_the_budget_is_never_exceeded_and_is_named(budget: int) -> None:
+    net = FakeNet(rate=slow_name(140e3))
+    evidence = await gather(context(net, media(up=()), budget=budget))
+    assert net.moved <= budget
+    assert evidence.download is not None and evidence.download.budget_hit
+    assert judge(evidence).state is State.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("deadline", [1.0, 3.0, 6.0, 20.0])
+async def test_a_slow_line_ends_by_its_deadline_without_half_a_pair(deadline: float) -> None:
+    net = FakeNet(rate=lambda _: 0.1e6)
+    evidence = await gather(context(net, deadline=deadline))
+    assert net.clock.now() <= deadline + 0.2
+    for series in (evidence.download, evidence.upload):
+        assert series is not None
+        assert sum(t.pair is not None for t in series.trials) % 2 == 0
+    assert judge(evidence).state in (State.INCONCLUSIVE, State.OK)
+
+
+async def test_a_server_that_asks_to_be_left_alone_is() -> None:
+    def tired(request: TransferRequest, made: Transfer) -> Transfer:
+        return refused(made, status=429) if request.order >= 2 else made
+
+    net = FakeNet(answer=tired)
+    evidence = await gather(context(net, media(up=())))
+    assert len(net.requests) == 3
+    assert judge(evidence).state is State.INCONCLUSIVE
+
+
+async def test_a_queue_that_a_cut_transfer_left_is_waited_for() -> None:
+    def bloated(request: TransferRequest, made: Transfer) -> Transfer:
+        if made.complete:
+            return made
+        rtts = tuple(0.04 + 0.2 * i for i in range(len(made.series.t)))
+        return replace(made, series=replace(made.series, rtt_seconds=rtts))
+
+    net = FakeNet(rate=slow_name(140e3), answer=bloated)
+    await gather(context(net, media(up=())))
+    assert net.clock.slept and max(net.clock.slept) <= 2.0
+
+
+async def test_a_judge_that_never_has_enough_is_not_obeyed_for_ever() -> None:
+    net = FakeNet()
+    await gather(context(net, media(up=()), budget=10**12, deadline=10**6, enough=lambda _: Step.PAIR))
+    assert len(net.requests) == 1 + 2 * MAX_STEPS
+
+
+async def test_evidence_is_told_apart_from_no_media() -> None:
+    evidence = await gather(context(FakeNet(), media(up=())))
+    assert isinstance(evidence, Evidence) and evidence.upload is None

@@ -1,0 +1,300 @@
+"""Does each series lead to the rule that it should, and is every rule reached?"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from probe.checks.context import Step
+from probe.checks.goodput import Arm, Candidate, Evidence, Phase, Series, Trial
+from probe.failure import Failure
+from probe.model.observations import Direction, Transfer
+from probe.model.results import Comparison, Mechanism, Method, State, Strength, Trigger
+from probe.verdict.goodput import RULES, enough, judge, judge_direction, next_step
+from probe.verdict.goodput_control import CONTROL_RULES
+from tests.goodput_samples import (
+    KIB,
+    failed,
+    policed_curve,
+    refused,
+    series,
+    shaped_curve,
+    stalled_curve,
+    steady,
+    transfer,
+    trial,
+)
+
+LINE, SLOW = 18e6, 0.14e6
+Make = Callable[[Arm], Transfer]
+
+
+def at(rate_bps: float, *, limit: float = 15.0, num_bytes: int = 256 * KIB) -> Make:
+    return lambda arm: transfer(arm, steady(rate_bps, num_bytes), limit_seconds=limit, num_bytes=num_bytes)
+
+
+FAST, SLOWED, MODEST = at(LINE), at(SLOW, limit=1.5), at(0.9e6)
+
+
+def policed(arm: Arm) -> Transfer:
+    curve = policed_curve(300e3, t0=0.0, seconds=3.0)
+    return transfer(arm, steady(LINE), curve=curve, limit_seconds=3.0)
+
+
+def shaped(arm: Arm) -> Transfer:
+    return transfer(arm, steady(LINE), curve=shaped_curve(300e3, t0=0.0, seconds=3.0), limit_seconds=3.0)
+
+
+def healthy(arm: Arm) -> Transfer:
+    """Fast, with a curve of segments and RTTs that shows neither loss nor queue."""
+    made = transfer(arm, steady(LINE))
+    count = len(made.series.t)
+    rising = tuple(n // 1448 for n in made.series.num_bytes)
+    curve = replace(made.series, segments=rising, rtt_seconds=(0.04,) * count, retransmits=(0,) * count)
+    return replace(made, series=curve)
+
+
+def stalled(arm: Arm) -> Transfer:
+    return transfer(arm, steady(LINE), curve=stalled_curve(15_000, t0=0.0), limit_seconds=1.6)
+
+
+def pilot(arm: Arm = Arm.NEUTRAL, make: Make = FAST) -> Trial:
+    return trial(arm, make(arm), phase=Phase.PILOT)
+
+
+def pairs(
+    suspect: Make,
+    control: Make,
+    count: int,
+    *,
+    arms: tuple[Arm, Arm] = (Arm.TARGET, Arm.NEUTRAL),
+    phase: Phase = Phase.FIRST,
+    start: int = 0,
+) -> list[Trial]:
+    return [
+        trial(arm, make(arm), phase=phase, pair=start + number)
+        for number in range(count)
+        for arm, make in zip(arms, (suspect, control), strict=True)
+    ]
+
+
+def found(suspect: Make, control: Make = FAST, *, arms: tuple[Arm, Arm] = (Arm.TARGET, Arm.NEUTRAL)) -> list[Trial]:
+    """Three pairs and two more."""
+    first = pairs(suspect, control, 3, arms=arms)
+    return first + pairs(suspect, control, 2, arms=arms, phase=Phase.CONFIRM, start=3)
+
+
+AT_CONTROL = (Arm.FOREIGN, Arm.CONTROL)
+BETWEEN = (Arm.TARGET, Arm.CONTROL)
+STRICT = [
+    trial(Arm.NEUTRAL, refused(FAST(Arm.NEUTRAL), alert="unrecognized_name"), phase=Phase.PILOT),
+    pilot(Arm.TARGET),
+    pilot(Arm.CONTROL),
+]
+SMALL_THROUGH = trial(Arm.TARGET, at(LINE, num_bytes=8 * KIB)(Arm.TARGET), phase=Phase.SMALL)
+SMALL_STUCK = trial(Arm.TARGET, failed(FAST(Arm.TARGET), Failure.GENERIC_TIMEOUT), phase=Phase.SMALL)
+LAST = Candidate(url="https://media.target.example/gone", problem="answers 404")
+
+CASES: dict[str, Series] = {
+    "goodput.media_gone": series([], candidates=(LAST,)),
+    "goodput.not_begun": series([pilot()], budget_hit=True),
+    "goodput.stall_by_name_below_offset_too": series([pilot(), *found(stalled), SMALL_STUCK]),
+    "goodput.stall_by_name": series([pilot(), *found(stalled), SMALL_THROUGH]),
+    "goodput.name_slower_at_target": series([pilot(), *found(SLOWED)]),
+    "goodput.name_slower_at_control": series([*STRICT, *found(SLOWED, arms=AT_CONTROL)]),
+    "goodput.address_stall_below_offset_too": series(
+        [pilot(), *pairs(stalled, stalled, 2), *pairs(stalled, healthy, 3, arms=BETWEEN, start=2), SMALL_STUCK]
+    ),
+    "goodput.address_stall": series(
+        [pilot(), *pairs(stalled, stalled, 2), *pairs(stalled, healthy, 3, arms=BETWEEN, start=2), SMALL_THROUGH]
+    ),
+    "goodput.limiter_signature": series(
+        [pilot(), *pairs(policed, policed, 2), *pairs(policed, healthy, 3, arms=BETWEEN, start=2)]
+    ),
+    "goodput.target_refused": series([pilot(), *pairs(lambda arm: refused(FAST(arm), status=403), FAST, 1)]),
+    "goodput.target_unmeasured": series([pilot(), *pairs(lambda arm: failed(FAST(arm)), FAST, 2)]),
+    "goodput.name_not_slower_at_target": series([pilot(), *pairs(FAST, FAST, 2)]),
+    "goodput.name_not_slower_at_control": series([*STRICT, *pairs(FAST, FAST, 2, arms=AT_CONTROL)]),
+    "goodput.not_slower_than_control": series([*STRICT, *pairs(FAST, FAST, 2, arms=BETWEEN)]),
+    "goodput.not_repeated": series(
+        [pilot(), *pairs(SLOWED, FAST, 3), *pairs(FAST, FAST, 1, phase=Phase.CONFIRM, start=3)]
+    ),
+    "goodput.control_failed": series([pilot(), *pairs(SLOWED, FAST, 3), *found(SLOWED)[-4:-1]]),
+    "goodput.address_unchecked": series([pilot(make=MODEST), *pairs(MODEST, MODEST, 2)]),
+    "goodput.limit_reached": series([pilot(), *pairs(SLOWED, FAST, 3)], deadline_hit=True),
+    "goodput.server_slow": series([pilot(), *pairs(MODEST, MODEST, 2), *pairs(MODEST, FAST, 3, arms=BETWEEN, start=2)]),
+    "goodput.slower_than_control": series(
+        [
+            *STRICT,
+            *pairs(at(5e6), FAST, 3, arms=BETWEEN),
+            *pairs(lambda arm: refused(FAST(arm), status=421), FAST, 1, arms=AT_CONTROL, start=3),
+        ]
+    ),
+    "goodput.no_control": series(STRICT[:2]),
+    "goodput.undecided": series([pilot(), *pairs(at(11e6), FAST, 7)]),
+}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_every_rule_is_reached(rule: object) -> None:
+    assert judge_direction(CASES[rule.id]).rule_ids == (rule.id,)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_every_sentence_is_whole(rule: object) -> None:
+    reason = judge_direction(CASES[rule.id]).reason  # type: ignore[attr-defined]
+    assert reason.startswith("download ") and "None" not in reason and "nan" not in reason
+
+
+def test_a_name_slowed_at_the_targets_address_is_confirmed_with_its_figures() -> None:
+    verdict = judge_direction(CASES["goodput.name_slower_at_target"])
+    facts = verdict.facts.download
+    assert facts is not None
+    assert (verdict.state, verdict.strength) == (State.THROTTLED, Strength.CONFIRMED)
+    assert verdict.mechanisms == (Mechanism.TLS_THROTTLE_SNI,)
+    assert (facts.comparison, facts.trigger, facts.pairs) == (Comparison.NAME_AT_TARGET, Trigger.SNI, 5)
+    assert facts.confirmed_by_repeat and facts.ratio_level == 0.9375
+    assert facts.ratio_low is not None and facts.ratio_high is not None and facts.ratio_high < 0.1
+
+
+def test_a_stall_tells_its_offset_and_is_throttling_only_where_smaller_objects_pass() -> None:
+    stall = judge_direction(CASES["goodput.stall_by_name"])
+    assert (stall.state, stall.mechanisms) == (State.THROTTLED, (Mechanism.TLS_STALL_SNI,))
+    assert stall.facts.download is not None
+    assert (stall.facts.download.method, stall.facts.download.stall_after_bytes) == (Method.STALLED, 15_900)
+    assert judge_direction(CASES["goodput.stall_by_name_below_offset_too"]).state is State.BLOCKED
+
+
+def test_a_signature_is_likely_and_of_the_address() -> None:
+    verdict = judge_direction(CASES["goodput.limiter_signature"])
+    assert (verdict.state, verdict.strength) == (State.THROTTLED, Strength.LIKELY)
+    assert verdict.mechanisms == (Mechanism.IP_THROTTLE,)
+    assert verdict.facts.download is not None
+    assert verdict.facts.download.comparison is Comparison.SIGNATURE
+    assert verdict.facts.download.trigger is Trigger.IP
+    assert verdict.facts.download.method is Method.POLICED
+
+
+def test_a_signature_without_a_comparison_of_names_has_no_trigger() -> None:
+    unserved = pairs(lambda arm: refused(FAST(arm), status=421), FAST, 1, arms=AT_CONTROL)
+    verdict = judge_direction(series([*STRICT, *unserved, *pairs(shaped, healthy, 3, arms=BETWEEN, start=1)]))
+    assert verdict.mechanisms == (Mechanism.THROTTLE_UNATTRIBUTED,)
+    assert verdict.facts.download is not None and verdict.facts.download.trigger is Trigger.UNKNOWN
+
+
+def test_a_control_with_the_same_losses_takes_the_signature_away() -> None:
+    lossy = replace(policed(Arm.CONTROL), cut=False, complete=True, num_bytes=256 * KIB)
+    trials = [pilot(), *pairs(policed, policed, 2), *pairs(policed, lambda _: lossy, 3, arms=BETWEEN, start=2)]
+    assert judge_direction(series(trials)).state is State.INCONCLUSIVE
+
+
+def test_a_line_that_is_slow_for_all_is_ok() -> None:
+    trials = [pilot(make=MODEST), *pairs(MODEST, MODEST, 2), pilot(Arm.CONTROL, MODEST)]
+    assert judge_direction(series(trials)).rule_ids == ("goodput.name_not_slower_at_target",)
+
+
+def test_a_far_server_is_not_far_below_its_control() -> None:
+    def far(arm: Arm) -> Transfer:
+        return transfer(arm, steady(1.2e6), rtt=0.18)
+
+    trials = [pilot(make=far), *pairs(far, far, 2), pilot(Arm.CONTROL)]
+    assert judge_direction(series(trials)).state is not State.THROTTLED
+
+
+def test_ok_tells_what_it_could_have_seen() -> None:
+    facts = judge_direction(CASES["goodput.name_not_slower_at_target"]).facts.download
+    assert facts is not None and facts.detectable_ratio is not None and facts.detectable_burst_bytes is not None
+    assert 0.2 < facts.detectable_ratio < 0.34
+    assert facts.detectable_burst_bytes > 64 * KIB
+    assert (facts.method, facts.limit_bps, facts.caveat) == (Method.UNKNOWN, None, "")
+
+
+def test_uncounted_bytes_are_a_caveat() -> None:
+    trials = [replace(t, transfer=replace(t.transfer, kernel_counted=False)) for t in (pilot(), *pairs(FAST, FAST, 2))]
+    facts = judge_direction(series(trials)).facts.download
+    assert facts is not None and "program" in facts.caveat
+
+
+def test_a_disturbed_pair_neither_accuses_nor_clears() -> None:
+    def busy(arm: Arm) -> Transfer:
+        return replace(FAST(arm), loop_lag_seconds=0.5)
+
+    assert next_step(series([pilot(), *pairs(busy, busy, 3)])) is Step.PAIR
+    trials = [pilot(), *pairs(SLOWED, busy, 3)]
+    assert next_step(series(trials)) is Step.PAIR
+    more = [*trials, *pairs(SLOWED, FAST, 3, start=3)]
+    assert next_step(series(more)) is Step.CONFIRM
+    again = pairs(SLOWED, busy, 2, phase=Phase.CONFIRM, start=6)
+    assert next_step(series([*more, *again])) is Step.CONFIRM
+    more_again = pairs(SLOWED, busy, 3, phase=Phase.CONFIRM, start=6)
+    assert judge_direction(series([*more, *more_again])).rule_ids == ("goodput.not_repeated",)
+
+
+def test_one_failed_control_stops_an_accusation() -> None:
+    trials = [pilot(), *pairs(SLOWED, lambda arm: failed(FAST(arm)), 1), *pairs(SLOWED, FAST, 6, start=1)]
+    assert judge_direction(series(trials)).state is State.INCONCLUSIVE
+
+
+def test_the_names_are_not_compared_where_their_answers_differ() -> None:
+    def answered(status: int) -> Make:
+        return lambda arm: replace(FAST(arm), direction=Direction.UPLOAD, status=status)
+
+    trials = [pilot(), *pairs(answered(403), answered(200), 2)]
+    assert next_step(series(trials, direction=Direction.UPLOAD)) is Step.CONTROL
+
+
+@pytest.mark.parametrize(
+    ("trials", "step"),
+    [
+        ([], Step.DONE),
+        ([pilot()], Step.PAIR),
+        ([pilot(), *pairs(FAST, FAST, 1)], Step.PAIR),
+        ([pilot(), *pairs(FAST, FAST, 2)], Step.DONE),
+        ([pilot(), *pairs(SLOWED, FAST, 3)], Step.CONFIRM),
+        ([pilot(), *found(SLOWED)], Step.DONE),
+        ([pilot(), *found(stalled)], Step.SMALL),
+        ([pilot(), *found(stalled), SMALL_THROUGH], Step.DONE),
+        ([pilot(), *pairs(MODEST, MODEST, 2)], Step.CONTROL),
+        ([pilot(), *pairs(MODEST, MODEST, 2), pilot(Arm.CONTROL, MODEST)], Step.DONE),
+        ([pilot(), *pairs(MODEST, MODEST, 2), pilot(Arm.CONTROL)], Step.CONTROL),
+        ([pilot(), *pairs(at(11e6), FAST, 7)], Step.DONE),
+        (STRICT[:2], Step.CONTROL),
+        (STRICT, Step.CONTROL),
+        ([STRICT[0], pilot(Arm.TARGET, SLOWED), pilot(Arm.CONTROL)], Step.FOREIGN),
+        ([*STRICT, *pairs(SLOWED, FAST, 2, arms=BETWEEN)], Step.FOREIGN),
+        ([*STRICT, *pairs(FAST, FAST, 2, arms=BETWEEN)], Step.DONE),
+        ([*STRICT, *pairs(FAST, FAST, 2, arms=AT_CONTROL)], Step.DONE),
+        ([*STRICT, *pairs(SLOWED, FAST, 3, arms=AT_CONTROL)], Step.CONFIRM),
+        ([STRICT[0], trial(Arm.TARGET, failed(FAST(Arm.TARGET)), phase=Phase.PILOT)], Step.DONE),
+    ],
+)
+def test_what_is_measured_next(trials: list[Trial], step: Step) -> None:
+    assert next_step(series(trials)) is step
+    assert enough(series(trials)) is step
+
+
+def test_the_worse_direction_decides_and_both_figures_are_told() -> None:
+    up = series([pilot(), *pairs(FAST, FAST, 2)], direction=Direction.UPLOAD)
+    verdict = judge(Evidence(download=CASES["goodput.name_slower_at_target"], upload=up))
+    assert (verdict.state, verdict.strength) == (State.THROTTLED, Strength.CONFIRMED)
+    assert verdict.facts.download is not None and verdict.facts.upload is not None
+    assert "upload" not in verdict.reason
+
+
+def test_an_upload_that_could_not_be_measured_leaves_the_download_ok_and_is_named() -> None:
+    gone = series([], direction=Direction.UPLOAD, candidates=(LAST,))
+    verdict = judge(Evidence(download=CASES["goodput.name_not_slower_at_target"], upload=gone))
+    assert verdict.state is State.OK
+    assert "upload not measured" in verdict.reason
+    assert judge(Evidence(download=None, upload=gone)).state is State.INCONCLUSIVE
+
+
+def test_a_target_without_media_is_inconclusive() -> None:
+    assert judge(Evidence(download=None, upload=None)).rule_ids == ("goodput.no_rule_matched",)
+
+
+@pytest.mark.parametrize("rule", [*RULES, *CONTROL_RULES], ids=lambda rule: rule.id)
+def test_every_rule_is_explained_on_the_methods_page(rule: object) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "method" / "goodput.md").read_text()
+    assert f"`{rule.id}`" in page  # type: ignore[attr-defined]
