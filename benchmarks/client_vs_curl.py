@@ -168,7 +168,7 @@ def compare(ours: Callable[[], float], curls: Callable[[], float], runs: int) ->
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=11)
+    parser.add_argument("--runs", type=int, default=21)
     parser.add_argument("--mebibytes", type=int, default=256)
     arguments = parser.parse_args()
     if missing := [program for program in ("nginx", "curl") if shutil.which(program) is None]:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from probe.checks import dns, goodput, http, reach, tls
+from probe.checks import dns, goodput, http, portal, reach, tls
 from probe.checks.context import Context, Step
 from probe.model.results import Verdict
 from probe.model.targets import Target
 from probe.verdict import dns as dns_verdict
 from probe.verdict import goodput as goodput_verdict
 from probe.verdict import http as http_verdict
+from probe.verdict import portal as portal_verdict
 from probe.verdict import reach as reach_verdict
 from probe.verdict import tls as tls_verdict
 
@@ -149,5 +150,21 @@ CHECKS: tuple[Check, ...] = (
     ),
 )
 
-BY_NAME: dict[str, Check] = {check.name: check for check in CHECKS}
-EVIDENCE_TYPES: dict[str, type] = {check.name: check.evidence for check in CHECKS}
+# Of the control sites alone, and only when none of them shows a valid certificate.
+PORTAL = Check(
+    name="portal",
+    version="1",
+    question="What does this line answer for a control site over plain HTTP?",
+    gather=portal.gather,
+    judge=portal_verdict.judge,
+    evidence=portal.Evidence,
+    enough=_done,
+    inputs=sites,
+    needs=(),
+    seconds=10.0,
+    max_bytes=80_000,
+)
+
+BY_NAME: dict[str, Check] = {check.name: check for check in (*CHECKS, PORTAL)}
+CHOOSABLE: tuple[str, ...] = tuple(check.name for check in CHECKS)
+EVIDENCE_TYPES: dict[str, type] = {check.name: check.evidence for check in BY_NAME.values()}

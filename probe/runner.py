@@ -41,7 +41,7 @@ from probe.model.uuid7 import uuid7
 from probe.net.base import Net
 from probe.net.meter import Meter
 from probe.records import settle
-from probe.registry import BY_NAME, CHECKS, Check, host_of, media_hosts
+from probe.registry import BY_NAME, CHECKS, PORTAL, Check, host_of, media_hosts
 from probe.verdict import network as network_verdict
 
 CONTROLS_SECONDS = 16.0  # for all control sites together; with no network at all this is most of what a run takes
@@ -165,6 +165,8 @@ class Runner:
         subject = Target(id="", name="controls", sites=self.plan.controls.sites)
         budget = TargetBudget(run=self._budget, meter=Meter(self.meter))
         await self._measure_hosts(subject, [c for c in CHECKS if not c.exclusive], budget, end)
+        if network_verdict.judge(self._controls).state is not NetworkState.OK:
+            await self._measure_hosts(subject, [PORTAL], budget, end + PORTAL.seconds)
 
     async def _measure_access(self, target: Target) -> None:
         checks = [c for c in CHECKS if c.name in self.plan.checks and not c.exclusive]

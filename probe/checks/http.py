@@ -55,7 +55,8 @@ async def gather(ctx: Context[Evidence]) -> Evidence:
     evidence = Evidence(url=url, plain=plain, secure=secure, neutral=(), foreign_neutral=(), foreign=())
     if ctx.target is None or not plain or not _is_worth_comparing(plain[0], secure):
         return evidence
-    return await _compare(ctx, evidence, plain[0].exchanges[-1])
+    seconds = patience(follower.slowest_success_seconds, FETCH_SECONDS)
+    return await _compare(ctx, evidence, plain[0].exchanges[-1], seconds)
 
 
 def _urls(url: str) -> tuple[str, str]:
@@ -90,16 +91,16 @@ def _is_worth_comparing(first: Hop, secure: Sequence[Hop]) -> bool:
     return last.body_sha256 not in shown
 
 
-async def _compare(ctx: Context[Evidence], evidence: Evidence, last: HttpExchange) -> Evidence:
+async def _compare(ctx: Context[Evidence], evidence: Evidence, last: HttpExchange, seconds: float) -> Evidence:
     """Neutral Hosts at the same address, then at a control's; the target's Host there last."""
     host = host_of(evidence.url)
     names = _names(ctx, host)
-    if not names or not await pause(ctx, FETCH_SECONDS):
+    if not names or not await pause(ctx, seconds):
         return evidence
     neutral = [
-        await _ask(ctx, last.endpoint, names[turn % len(names)], last.url, FETCH_SECONDS)
+        await _ask(ctx, last.endpoint, names[turn % len(names)], last.url, seconds)
         for turn in range(NEUTRAL_HOSTS)
-        if time_for(ctx, FETCH_SECONDS) and _is_affordable(ctx)
+        if time_for(ctx, seconds) and _is_affordable(ctx)
     ]
     evidence = replace(evidence, neutral=tuple(neutral))
     own = {e.endpoint.address for hop in (*evidence.plain, *evidence.secure) for e in hop.exchanges}

@@ -12,7 +12,7 @@ from urllib.parse import urldefrag, urlsplit
 from probe.checks import dns, reach, tls
 from probe.checks.addresses import dialable, distinct, host_of, is_literal, may_dial_unvouched, verified
 from probe.checks.context import Context
-from probe.checks.pacing import FETCH_SECONDS, QUERY_SECONDS, deadline, pause, side_by_side, time_for
+from probe.checks.pacing import FETCH_SECONDS, QUERY_SECONDS, deadline, patience, pause, side_by_side, time_for
 from probe.model.observations import DnsQuery, Engine, HttpExchange, HttpStage
 from probe.model.targets import Endpoint
 from probe.net.base import MAX_BODY_BYTES, HttpRequest
@@ -67,6 +67,7 @@ class Follower(Generic[E]):
     ctx: Context[E]
     _hops: dict[str, Hop] = field(default_factory=dict)
     _lookups: dict[str, tuple[DnsQuery, ...]] = field(default_factory=dict)
+    slowest_success_seconds: float | None = None
 
     async def follow(self, url: str) -> tuple[Hop, ...]:
         """The chain from `url`, its redirects included; the last hop has the final answer or a `problem`."""
@@ -126,7 +127,7 @@ class Follower(Generic[E]):
 
     async def _fetch(self, url: str, endpoints: tuple[Endpoint, ...]) -> tuple[HttpExchange, ...]:
         """One exchange, and one more where it failed: at another address if not even TCP connected."""
-        host = host_of(url)
+        host, seconds = host_of(url), FETCH_SECONDS
         exchanges: list[HttpExchange] = []
         for endpoint in (endpoints[0], endpoints[-1]):
             if not self.ctx.budget.allows(MAX_BODY_BYTES):
@@ -138,9 +139,13 @@ class Follower(Generic[E]):
                 server_name=host if url.startswith("https:") and not is_literal(host) else None,
                 host=urlsplit(url).netloc.rpartition("@")[2],
             )
-            exchanges.append(await self.ctx.net.fetch(request, deadline=deadline(self.ctx, FETCH_SECONDS)))
-            fine = not is_failed(exchanges[-1]) and (exchanges[-1].status or 0) not in SERVER_ERRORS
-            if fine or not await pause(self.ctx, FETCH_SECONDS):
+            exchanges.append(await self.ctx.net.fetch(request, deadline=deadline(self.ctx, seconds)))
+            last = exchanges[-1]
+            if not is_failed(last):
+                self.slowest_success_seconds = max(self.slowest_success_seconds or 0.0, last.t - last.t0)
+            seconds = patience(self.slowest_success_seconds, FETCH_SECONDS)
+            fine = not is_failed(last) and (last.status or 0) not in SERVER_ERRORS
+            if fine or not await pause(self.ctx, seconds):
                 break
         return tuple(exchanges)
 

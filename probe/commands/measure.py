@@ -26,7 +26,7 @@ from probe.commands.terminal import refuse, say, tell
 from probe.model.results import Measurement, NetworkState, Report, State, Vantage
 from probe.model.targets import Target, TargetList
 from probe.net.meter import Meter
-from probe.registry import BY_NAME, EVIDENCE_TYPES
+from probe.registry import CHOOSABLE, EVIDENCE_TYPES
 from probe.runner import Plan, Runner, default_seconds, new_id
 from probe.store import Store, StoreError, StoreFull, Window, default_path
 
@@ -115,8 +115,8 @@ def _run(options: Options, exits: ExitStack) -> int:
         targets=options.file,
         state_dir=options.state,
     )
-    if unknown := [c for c in options.checks if c not in BY_NAME]:
-        raise UsageError(f"no such check: {', '.join(unknown)}; there are {', '.join(BY_NAME)}")
+    if unknown := [c for c in options.checks if c not in CHOOSABLE]:
+        raise UsageError(f"no such check: {', '.join(unknown)}; there are {', '.join(CHOOSABLE)}")
     listed = config.load(config.find(settings.targets))
     store = exits.enter_context(open_store(settings.state_dir)) if options.store else None
     agreed = _agreed(options, store)
@@ -128,7 +128,7 @@ def _run(options: Options, exits: ExitStack) -> int:
     plan = Plan(
         controls=listed.controls,
         targets=targets,
-        checks=options.checks or tuple(BY_NAME),
+        checks=options.checks or CHOOSABLE,
         max_bytes=allowed,
         max_seconds=settings.max_seconds or default_seconds(len(targets)),
         known_blockpages=config.load_blockpages(settings.blockpages) if settings.blockpages else {},

@@ -1,8 +1,8 @@
-"""Every rule of every judge, in one tuple: for `explain` and for the tests that no rule is unexplained or named twice."""
+"""Every rule of every judge, in one tuple: for `explain`, and for the test that no rule is unexplained or named twice."""
 
 from typing import Any
 
-from probe.verdict import dns, goodput, http, reach, target, tls
+from probe.verdict import dns, goodput, http, portal, reach, target, tls
 from probe.verdict.rules import Rule
 
 RULES: tuple[Rule[Any], ...] = (
@@ -11,5 +11,6 @@ RULES: tuple[Rule[Any], ...] = (
     *tls.RULES,
     *http.RULES,
     *goodput.RULES,
+    *portal.RULES,
     *target.RULES,
 )

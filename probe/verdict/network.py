@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from probe.checks import dns, http, reach, tls
+from probe.checks import dns, http, portal, reach, tls
 from probe.failure import Failure
 from probe.model.observations import HttpExchange, HttpStage, TlsHandshake, TlsStage
 from probe.model.results import Measurement, Network, NetworkState
@@ -19,7 +19,7 @@ SAME_PORTAL_MIN = 2  # control names that must get one and the same plain answer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """What one control site showed; `usable`: a verified TLS handshake and, where tried, an answer over HTTP."""
+    """What one control site showed; `local_addresses`: where the line's own resolver puts it, asked only in doubt."""
 
     host: str
     resolved: bool
@@ -27,6 +27,7 @@ class Control:
     ipv6: bool
     handshakes: tuple[TlsHandshake, ...]
     plain: tuple[HttpExchange, ...]
+    local_addresses: tuple[str, ...]
 
     @property
     def verified(self) -> tuple[TlsHandshake, ...]:
@@ -62,13 +63,13 @@ def judge(measurements: Sequence[Measurement]) -> Network:
         if left_out:
             reason += f"; left out: {', '.join(left_out)}"
         return Network(state=NetworkState.OK, reason=reason, ipv6=ipv6, left_out=left_out, rule_id="network.ok")
-    if not any(c.connected or c.answered_plain for c in found):
+    if not any(c.connected or c.answered_plain for c in found) and not _portal(found):
         reason = "no control site can be reached: there is no working network"
         return Network(state=NetworkState.NO_NETWORK, reason=reason, ipv6=ipv6, rule_id="network.no_network")
     if _portal(found):
         reason = "every control site gets one and the same foreign answer: a captive portal is in the way"
         return Network(state=NetworkState.CAPTIVE_PORTAL, reason=reason, ipv6=ipv6, rule_id="network.captive_portal")
-    if all(c.wrong_date for c in found if c.handshakes):
+    if any(c.handshakes for c in found) and all(c.wrong_date for c in found if c.handshakes):
         reason = "every control's certificate is out of date or not yet valid here: check this machine's clock"
         return Network(state=NetworkState.CONTROLS_FAILING, reason=reason, ipv6=ipv6, rule_id="network.clock_wrong")
     reason = "control sites answer, but none with a valid certificate for its name"
@@ -92,7 +93,11 @@ def _portal(found: Sequence[Control]) -> bool:
         for handshake in control.handshakes:
             if handshake.certificate is not None:
                 certificates.setdefault(handshake.certificate.sha256, set()).add(control.host)
-    shared = [*answers.values(), *certificates.values()]
+    addresses: dict[str, set[str]] = {}
+    for control in found:
+        for address in control.local_addresses:
+            addresses.setdefault(address, set()).add(control.host)
+    shared = [*answers.values(), *certificates.values(), *addresses.values()]
     return any(len(hosts) >= SAME_PORTAL_MIN for hosts in shared)
 
 
@@ -106,6 +111,7 @@ def _control(host: str, measurements: Sequence[Measurement]) -> Control:
     resolved = connected = ipv6 = False
     handshakes: list[TlsHandshake] = []
     plain: list[HttpExchange] = []
+    local_addresses: tuple[str, ...] = ()
     for item in evidence:
         match item:
             case dns.Evidence():
@@ -117,6 +123,9 @@ def _control(host: str, measurements: Sequence[Measurement]) -> Control:
                 handshakes += item.target
             case http.Evidence():
                 plain += [e for hop in item.plain for e in hop.exchanges]
+            case portal.Evidence():
+                plain += item.exchanges
+                local_addresses = item.lookup.addresses
             case _:
                 pass
     connected = connected or any(h.connect.failure is None for h in handshakes)
@@ -127,6 +136,7 @@ def _control(host: str, measurements: Sequence[Measurement]) -> Control:
         ipv6=ipv6,
         handshakes=tuple(handshakes),
         plain=tuple(plain),
+        local_addresses=local_addresses,
     )
 
 

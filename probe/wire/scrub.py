@@ -17,20 +17,22 @@ import functools
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 REPLACEMENT = "[scrubbed]"
 
-_ESCAPE = re.compile(
+_ESCAPES = (
     r"%(?:25){0,4}(?:u00)?(?P<percent>[0-7][0-9A-Fa-f])"
     r"|&(?:amp;){0,4}\#0{0,8}(?P<decimal>[0-9]{1,5});?"
     r"|&(?:amp;){0,4}\#[xX]0{0,8}(?P<hex>[0-9A-Fa-f]{1,4});?"
     r"|&(?:amp;){0,4}(?P<named>period|colon|hyphen|dash|lowbar|percnt|sol);"
     r"|\\{1,8}(?:u\{?0{0,4}|x)(?P<slash>[0-9A-Fa-f]{2})\}?"
-    r"|\\{1,8}0{0,4}(?P<css>[23][0-9A-Fa-f])\ ?"
-    r"|\\{1,8}0(?P<octal>[4-7][0-7])"
     r"|(?P<nothing><wbr\ ?/?>|&(?:amp;){0,4}(?:shy|zwj|zwnj|NoBreak|ZeroWidthSpace);)"
 )
+# A backslash and digits, as style sheets and C write it, may also be a folder's name that begins with an address.
+_NUMBERED = r"|\\{1,8}0{0,4}(?P<css>[23][0-9A-Fa-f])\ ?|\\{1,8}0(?P<octal>[4-7][0-7])"
+_ESCAPE = re.compile(_ESCAPES)
+_ANY_ESCAPE = re.compile(_ESCAPES + _NUMBERED)
 _SPECIAL = re.compile(r"[%&\\\x00-\x08\x0b\x0e-\x1f\x7f-\U0010ffff]|<wbr")
 _SPECIAL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\U0010ffff]")
 _NAMED = {"period": ".", "colon": ":", "hyphen": "-", "dash": "-", "lowbar": "_", "percnt": "%", "sol": "/"}
@@ -43,10 +45,10 @@ _NUMBERS = re.compile(rf"(?<![0-9]){_NUMBER}(?:(?:\ ?\.\ ?|[-_]|,\ ?){_NUMBER})+
 _LONG_NUMBER = re.compile(r"(?<![0-9])[0-9]{8,16}(?![0-9])")
 _HEX_NUMBER = re.compile(r"0[xX][0-9A-Fa-f]{6,}")
 _HEX_WORD = re.compile(r"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{8}|[23fF][0-9A-Fa-f]{31})(?![0-9A-Fa-f])")
-_HEX_BYTES = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{2}(?:[.:-][0-9A-Fa-f]{2}){3}(?![0-9A-Fa-f])")
+_HEX_BYTES = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{2}(?:\ ?[.:-]\ ?[0-9A-Fa-f]{2}){3}(?![0-9A-Fa-f])")
 _IPV6 = re.compile(r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,}(?:(?:\.[0-9]{1,3}){3})?(?:%[0-9A-Za-z_.-]{1,32})?")
 _IPV6_DASHED = re.compile(r"[0-9A-Fa-f]{0,4}(?:-[0-9A-Fa-f]{0,4}){2,}")
-_NIBBLES = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f](?:[.-][0-9A-Fa-f](?![0-9A-Fa-f])){7,}")
+_NIBBLES = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f](?:\ ?[.-]\ ?[0-9A-Fa-f](?![0-9A-Fa-f])){7,}")
 
 MIN_COLONS_WITHOUT_GAP = 5  # a clock time has two, a MAC address five, an IPv6 address without "::" seven
 MIN_DASHES_WITHOUT_GAP = 7
@@ -62,10 +64,11 @@ def scrub(text: str, keep: Collection[str] = ()) -> str:
     `keep` holds IPv4 and IPv6 literals. An address of `keep` in an unusual notation is replaced as well.
     """
     kept = _canonical(frozenset(keep))
-    plain, origins = _read(text)
-    spans = [(origins[start], origins[end]) for start, end in _addresses(plain, kept)]
-    if plain != text:  # what looks like an escape may be none: "100%203.0.113.7"
-        spans += _addresses(text, kept)
+    spans = list(_addresses(text, kept))
+    if _SPECIAL.search(text):  # sought in all readings: what looks like an escape may be none, as in "100%203.0.113.7"
+        for pattern in (_ESCAPE, _ANY_ESCAPE) if "\\" in text else (_ESCAPE,):
+            plain, origins = _read(text, pattern)
+            spans += [(origins[start], origins[end]) for start, end in _addresses(plain, kept)]
     pieces: list[str] = []
     written = 0
     for start, end in _merged(sorted(spans)):
@@ -102,14 +105,12 @@ def _parse(text: str) -> str | None:
         return None
 
 
-def _read(text: str) -> tuple[str, Sequence[int]]:
+def _read(text: str, escape: re.Pattern[str]) -> tuple[str, Sequence[int]]:
     """The text behind its escapes, and for each of its characters (and its end) the place in `text`."""
-    if not _SPECIAL.search(text):
-        return text, range(len(text) + 1)
     characters: list[str] = []
     origins: list[int] = []
     at = 0
-    for match in _ESCAPE.finditer(text):
+    for match in escape.finditer(text):
         _read_plain(text, at, match.start(), characters, origins)
         if not match["nothing"]:
             characters.append(_unescape(match))
@@ -157,29 +158,27 @@ def _unescape(match: re.Match[str]) -> str:
         return _NAMED[groups["named"]]
     if groups["decimal"]:
         code = int(groups["decimal"])
-    elif groups["octal"]:
+    elif groups.get("octal"):
         code = int(groups["octal"], 8)
     else:
-        code = int(groups["percent"] or groups["hex"] or groups["slash"] or groups["css"], 16)
+        code = int(groups["percent"] or groups["hex"] or groups["slash"] or groups.get("css", ""), 16)
     # One character, so that every escape keeps one place; a lone surrogate or an odd one is nobody's digit.
     return chr(code) if code < 0x80 else "\ufffd"
 
 
 def _addresses(plain: str, keep: frozenset[str]) -> Iterator[tuple[int, int]]:
-    for match in _NUMBERS.finditer(plain):
-        if _is_ipv4_like(match[0]) and _parse(match[0]) not in keep:
-            yield match.span()
-    for match in _IPV6.finditer(plain):
-        if _is_ipv6_like(match[0]) and _parse(match[0]) not in keep:
-            yield match.span()
-    for match in _IPV6_DASHED.finditer(plain):
-        if _is_dashed_ipv6_like(match[0]):
-            yield match.span()
-    for match in _LONG_NUMBER.finditer(plain):
-        if _is_ipv4_number(match[0]):
-            yield match.span()
-    for pattern in (_NIBBLES, _HEX_NUMBER, _HEX_WORD, _HEX_BYTES):
-        yield from (match.span() for match in pattern.finditer(plain))
+    """What looks like an address, but for what stands within an address of `keep` ("30.40" of "10.20.30.40")."""
+    kept_ends: dict[int, int] = {}
+    found: list[tuple[int, int]] = []
+    for pattern, is_like in _SHAPES:
+        for match in pattern.finditer(plain):
+            if not is_like(match[0]):
+                continue
+            if _parse(match[0]) in keep:
+                kept_ends.update(dict.fromkeys(range(*match.span()), match.end()))
+            else:
+                found.append(match.span())
+    return (span for span in found if kept_ends.get(span[0], 0) < span[1])
 
 
 def _is_ipv4_like(run: str) -> bool:
@@ -222,3 +221,19 @@ def _is_dashed_ipv6_like(run: str) -> bool:
         return False
     trimmed = (run, run.removeprefix("-"), run.removesuffix("-"), run.removeprefix("-").removesuffix("-"))
     return any(_parse(candidate.replace("-", ":")) is not None for candidate in trimmed)
+
+
+def _is_any(_run: str) -> bool:
+    return True
+
+
+_SHAPES: tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...] = (
+    (_NUMBERS, _is_ipv4_like),
+    (_IPV6, _is_ipv6_like),
+    (_IPV6_DASHED, _is_dashed_ipv6_like),
+    (_LONG_NUMBER, _is_ipv4_number),
+    (_NIBBLES, _is_any),
+    (_HEX_NUMBER, _is_any),
+    (_HEX_WORD, _is_any),
+    (_HEX_BYTES, _is_any),
+)

@@ -36,6 +36,7 @@ from probe.lab.world import small_internet
 pytestmark = pytest.mark.lab
 
 CLIENT = Path(__file__).with_name("vantage_client.py")
+CHECKOUT = Path(__file__).parents[2]
 DNS_CLIENT = Path(__file__).with_name("vantage_dns.py")
 WEB = "198.18.10.1"  # birdnet.test
 MEDIA_URL = "https://media.birdnet.test/media/1.bin?bytes={}"
@@ -284,26 +285,11 @@ def test_an_ordinary_user_can_start_it() -> None:
     code = "from probe.lab.session import Lab\nwith Lab() as lab: print(lab.run(['id', '-u'], timeout=9).stdout)"
     command = [sys.executable, "-c", code]
     if os.geteuid() == 0:
-        command = ["unshare", "--mount", "sh", "-c", AS_NOBODY, "lab", sys.base_prefix, *command]
+        readable = [sys.base_prefix, sys.prefix, str(CHECKOUT)]
+        command = ["unshare", "--mount", str(CLIENT.with_name("as_nobody.sh")), *readable, "--", *command]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd="/", env=clean_environment())
     assert (done.stdout.strip(), done.returncode) == ("0", 0), done.stderr
 
 
 def clean_environment() -> dict[str, str]:
-    root = str(Path(__file__).parents[2])
-    return {"PATH": os.environ["PATH"], "HOME": "/", "PYTHONPATH": root, "TMPDIR": "/tmp"}
-
-
-# The interpreter may lie in root's home, which others may not enter: show an enterable one with only the interpreter
-# in it.
-AS_NOBODY = """
-set -e
-prefix=$1; shift
-if ! setpriv --reuid=65534 --regid=65534 --clear-groups test -r "$prefix/bin"; then
-    mount --bind "$prefix" /mnt
-    mount -t tmpfs -o mode=755 tmpfs /root
-    mkdir -p "$prefix"
-    mount --bind /mnt "$prefix"
-fi
-exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
-"""
+    return {"PATH": os.environ["PATH"], "HOME": "/", "PYTHONPATH": str(CHECKOUT), "TMPDIR": "/tmp"}

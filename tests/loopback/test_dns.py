@@ -139,7 +139,9 @@ async def test_an_answer_from_another_address(instruments: Instruments) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as elsewhere:
         elsewhere.bind(("127.0.0.2", 0))
         async with resolver(lambda q: [(0, answer(q, f"{NAME}. A {FORGED}"))], elsewhere=elsewhere) as (port, server):
-            made = await query_udp("127.0.0.1", NAME, "A", instruments, deadline=0.6, port=port)
+            made = await query_udp(
+                "127.0.0.1", NAME, "A", instruments, deadline=instruments.clock.now() + 0.6, port=port
+            )
     assert made.failure is Failure.GENERIC_TIMEOUT  # no program takes such an answer
     assert {reply.source for reply in made.replies} == {"127.0.0.2"}
     assert made.addresses == ()
@@ -181,7 +183,7 @@ async def test_a_truncated_answer_is_no_empty_one(instruments: Instruments) -> N
 
 async def test_silence(instruments: Instruments) -> None:
     async with resolver(lambda q: []) as (port, server):
-        made = await query_udp("127.0.0.1", NAME, "A", instruments, deadline=0.4, port=port)
+        made = await query_udp("127.0.0.1", NAME, "A", instruments, deadline=instruments.clock.now() + 0.4, port=port)
     assert made.failure is Failure.GENERIC_TIMEOUT
     assert made.replies == ()
     assert made.t >= 0.4
@@ -203,9 +205,8 @@ async def test_one_lost_question_is_asked_again(instruments: Instruments) -> Non
 
 
 async def test_nobody_listens(instruments: Instruments) -> None:
-    made = await query_udp("127.0.0.1", NAME, "A", instruments, deadline=2, port=free_port())
+    made = await query_udp("127.0.0.1", NAME, "A", instruments, deadline=instruments.clock.now() + 2, port=free_port())
     assert made.failure is Failure.CONNECTION_REFUSED
-    assert made.t < 2
 
 
 LOOP = (
@@ -234,14 +235,16 @@ async def test_a_flood_is_bounded(instruments: Instruments) -> None:
 
 async def test_a_name_that_is_none(instruments: Instruments) -> None:
     async with resolver(lambda q: []) as (port, server):
-        made = await query_udp("127.0.0.1", "a..b", "A", instruments, deadline=1, port=port)
+        made = await query_udp("127.0.0.1", "a..b", "A", instruments, deadline=instruments.clock.now() + 1, port=port)
     assert made.failure is Failure.UNKNOWN
     assert server.questions == []
 
 
 async def test_international_names(instruments: Instruments) -> None:
     async with resolver(lambda q: [(0, answer(q, f"xn--bcher-kva.test. A {TRUE}"))]) as (port, _):
-        made = await query_udp("127.0.0.1", "Bücher.test", "A", instruments, deadline=2, port=port)
+        made = await query_udp(
+            "127.0.0.1", "Bücher.test", "A", instruments, deadline=instruments.clock.now() + 2, port=port
+        )
     assert made.addresses == (TRUE,)
 
 
@@ -285,7 +288,7 @@ async def test_a_hanging_resolver_ends_at_the_deadline(net: LiveNet, monkeypatch
     monkeypatch.setattr(getaddrinfo, "ask", hang)
     monkeypatch.setattr(getaddrinfo, "MAX_THREADS", 3)
     try:
-        made = await asyncio.gather(*(net.resolve(f"a{i}.test", deadline=0.2) for i in range(3)))
+        made = await asyncio.gather(*(net.resolve(f"a{i}.test", deadline=net.clock.now() + 0.2) for i in range(3)))
         assert {query.failure for query in made} == {Failure.GENERIC_TIMEOUT}
         with pytest.raises(CannotRun):
             await net.resolve(NAME, deadline=5)
@@ -293,7 +296,7 @@ async def test_a_hanging_resolver_ends_at_the_deadline(net: LiveNet, monkeypatch
         release.set()
 
 
-async def test_lookups_end_with_a_closed_loop() -> None:
+async def test_lookups_need_no_session() -> None:
     lookups = AddressLookups()
     assert (await lookups.lookup("127.0.0.1")).addresses == ("127.0.0.1",)
 

@@ -193,7 +193,7 @@ async def test_end_after_the_request(net: LiveNet, serve: Serve) -> None:
 
 async def test_silence_after_the_request(net: LiveNet, serve: Serve) -> None:
     async with serve(keep_silent) as endpoint:
-        made = await net.fetch(plain(endpoint), deadline=0.3)
+        made = await net.fetch(plain(endpoint), deadline=net.clock.now() + 0.3)
     assert (made.stage, made.failure) == (HttpStage.REQUEST, Failure.GENERIC_TIMEOUT)
 
 
@@ -233,7 +233,7 @@ async def test_a_slow_body_ends_at_the_deadline(net: LiveNet, serve: Serve) -> N
             await asyncio.sleep(0.02)
 
     async with serve(handler) as endpoint:
-        made = await net.fetch(plain(endpoint), deadline=0.4)
+        made = await net.fetch(plain(endpoint), deadline=net.clock.now() + 0.4)
     assert (made.stage, made.failure, made.status) == (HttpStage.BODY, Failure.GENERIC_TIMEOUT, 200)
     assert 0 < made.body_bytes < 100
 
@@ -248,7 +248,7 @@ async def test_slow_headers_end_at_the_deadline(net: LiveNet, serve: Serve) -> N
             await asyncio.sleep(0.02)
 
     async with serve(handler) as endpoint:
-        made = await net.fetch(plain(endpoint), deadline=0.4)
+        made = await net.fetch(plain(endpoint), deadline=net.clock.now() + 0.4)
     assert (made.stage, made.failure, made.status) == (HttpStage.HEADERS, Failure.GENERIC_TIMEOUT, None)
 
 
@@ -275,7 +275,7 @@ async def test_an_endless_head_is_bounded(net: LiveNet, serve: Serve, kind: str)
     tracemalloc.start()
     try:
         async with serve(handler) as endpoint:
-            made = await net.fetch(plain(endpoint), deadline=4)
+            made = await net.fetch(plain(endpoint), deadline=net.clock.now() + 4)
         peak_bytes = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -435,7 +435,7 @@ async def test_an_address_cut_in_two_is_not_kept(net: LiveNet, serve: Serve) -> 
         await asyncio.sleep(60)
 
     async with serve(handler) as endpoint:
-        made = await net.fetch(plain(endpoint), deadline=0.5)
+        made = await net.fetch(plain(endpoint), deadline=net.clock.now() + 0.5)
     assert made.body == "You are "
 
 
@@ -490,7 +490,7 @@ async def test_a_wait_at_the_gate_is_not_the_networks_silence(net: LiveNet, serv
         await answers(page(b"late but fine"))(reader, writer)
 
     async with serve(handler) as endpoint:
-        silent = [asyncio.create_task(net.fetch(secure(endpoint), deadline=1.2)) for _ in range(2)]
+        silent = [asyncio.create_task(net.fetch(secure(endpoint), deadline=net.clock.now() + 1.2)) for _ in range(2)]
         await asyncio.sleep(0.1)
         asked_at = net.clock.now()
         made = await net.fetch(plain(endpoint), deadline=asked_at + 0.8)

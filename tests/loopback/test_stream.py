@@ -60,7 +60,7 @@ async def test_silence_until_the_deadline(net: LiveNet) -> None:
             for filler in (first, second):  # the queue holds one; SYNs beyond are dropped
                 filler.setblocking(False)
                 filler.connect_ex(address)
-            made = await net.connect(Endpoint(address=address[0], port=address[1]), deadline=0.3)
+            made = await net.connect(Endpoint(address=address[0], port=address[1]), deadline=net.clock.now() + 0.3)
     assert made.failure is Failure.GENERIC_TIMEOUT
     assert made.t >= 0.3
 
@@ -138,7 +138,9 @@ async def test_a_bad_certificate_then_silence_is_a_certificate_failure(net: Live
         await asyncio.sleep(60)
 
     async with serve(once) as endpoint:
-        made = await net.handshake(endpoint, server_name="platform.test", verified_name="platform.test", deadline=1)
+        made = await net.handshake(
+            endpoint, server_name="platform.test", verified_name="platform.test", deadline=net.clock.now() + 1
+        )
     assert made.stage is TlsStage.CERTIFICATE
     assert made.failure is Failure.SSL_UNKNOWN_AUTHORITY
     assert made.verify_failure is Failure.SSL_UNKNOWN_AUTHORITY
@@ -179,7 +181,9 @@ async def test_end_of_stream_after_the_hello(net: LiveNet, serve: Serve) -> None
 
 async def test_silence_after_the_hello(net: LiveNet, serve: Serve) -> None:
     async with serve(keep_silent) as endpoint:
-        made = await net.handshake(endpoint, server_name="platform.test", verified_name=None, deadline=0.3)
+        made = await net.handshake(
+            endpoint, server_name="platform.test", verified_name=None, deadline=net.clock.now() + 0.3
+        )
     assert (made.stage, made.failure) == (TlsStage.CLIENT_HELLO, Failure.GENERIC_TIMEOUT)
     assert made.client_hello_bytes > 200
 
@@ -191,7 +195,9 @@ async def test_half_a_record(net: LiveNet, serve: Serve) -> None:
         await asyncio.sleep(60)
 
     async with serve(handler) as endpoint:
-        made = await net.handshake(endpoint, server_name="platform.test", verified_name=None, deadline=0.3)
+        made = await net.handshake(
+            endpoint, server_name="platform.test", verified_name=None, deadline=net.clock.now() + 0.3
+        )
     assert (made.stage, made.failure) == (TlsStage.SERVER_HELLO, Failure.GENERIC_TIMEOUT)
     assert made.received_bytes == 9
 
@@ -264,7 +270,9 @@ async def test_an_endless_handshake_is_bounded(net: LiveNet, serve: Serve) -> No
     tracemalloc.start()
     try:
         async with serve(handler) as endpoint:
-            made = await net.handshake(endpoint, server_name="platform.test", verified_name=None, deadline=3)
+            made = await net.handshake(
+                endpoint, server_name="platform.test", verified_name=None, deadline=net.clock.now() + 3
+            )
         peak_bytes = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

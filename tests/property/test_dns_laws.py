@@ -4,7 +4,7 @@ import ipaddress
 
 import dns.message
 import dns.rrset
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.net.dns_messages import MAX_ADDRESSES, build_question, read_answer
@@ -24,6 +24,7 @@ def built(found: list[str], message_id: int) -> bytes:
     return response.to_wire()
 
 
+@settings(deadline=None)
 @given(addresses(), st.integers(0, 0xFFFF))
 def test_what_is_built_is_read(found: list[str], message_id: int) -> None:
     answer = read_answer(built(found, message_id), NAME, "A", message_id)
@@ -32,11 +33,13 @@ def test_what_is_built_is_read(found: list[str], message_id: int) -> None:
     assert (answer.failure is None) is bool(found)
 
 
+@settings(deadline=None)
 @given(addresses(), st.integers(0, 0xFFFF), st.integers(1, 0xFFFF))
 def test_another_id_is_malformed(found: list[str], message_id: int, difference: int) -> None:
     assert read_answer(built(found, message_id), NAME, "A", message_id ^ difference).malformed
 
 
+@settings(deadline=None)
 @given(addresses())
 def test_another_name_is_malformed(found: list[str]) -> None:
     answer = read_answer(built(found, 7), "other.test", "A", 7)
@@ -44,12 +47,14 @@ def test_another_name_is_malformed(found: list[str]) -> None:
     assert answer.addresses == ()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=600))
 def test_any_bytes_are_taken(wire: bytes) -> None:
     answer = read_answer(wire, NAME, "A", 7)
     assert len(answer.addresses) <= MAX_ADDRESSES
 
 
+@settings(deadline=None)
 @given(addresses(), st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=8))
 def test_damaged_answers_are_taken(found: list[str], damage: list[tuple[int, int]]) -> None:
     wire = bytearray(built(found, 7))
@@ -60,6 +65,7 @@ def test_damaged_answers_are_taken(found: list[str], damage: list[tuple[int, int
         ipaddress.ip_address(address)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_is_a_name_or_none(text: str) -> None:
     name = to_ascii(text)

@@ -5,12 +5,12 @@ import ipaddress
 import json
 from collections.abc import Callable
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from probe.wire.scrub import REPLACEMENT, scrub
 
-KEPT = ("104.244.42.193", "2606:4700::6810:84e5")
+KEPT = ("104.244.42.193", "10.20.30.40", "2606:4700::6810:84e5", "2a00:10:20:30:40::1", "2a00:12:34:56:78:9a:bc:de")
 
 
 def _percent(text: str) -> str:
@@ -134,6 +134,12 @@ def surroundings() -> st.SearchStrategy[str]:
     )
 
 
+def _apart(after: str) -> str:
+    """A number directly followed by other digits is another number."""
+    return f" {after}" if after[:1] in set("0123456789abcdefABCDEF") else after
+
+
+@settings(deadline=None)
 @given(public_ipv4(), st.integers(0, 19), st.sampled_from(DISGUISES), surroundings(), surroundings())
 @example(ipaddress.IPv4Address("203.0.113.7"), 0, str, "100%20", "")
 @example(ipaddress.IPv4Address("203.0.113.7"), 0, str, "7.", ".8")
@@ -142,13 +148,14 @@ def test_no_ipv4_address_is_left(
     address: ipaddress.IPv4Address, notation: int, disguise: Callable[[str], str], before: str, after: str
 ) -> None:
     planted = disguise(ipv4_notations(address)[notation])
-    left = scrub(before + planted + after, KEPT)
+    left = scrub(before + planted + _apart(after), KEPT)
     assert planted not in left
     assert str(address) not in left
     assert REPLACEMENT in left
     assert scrub(left, KEPT) == left or REPLACEMENT in scrub(left, KEPT)
 
 
+@settings(deadline=None)
 @given(public_ipv6(), st.integers(0, 8), st.sampled_from(DISGUISES), surroundings(), surroundings())
 @example(ipaddress.IPv6Address("2001:db8::1"), 0, str, "", "")
 @example(ipaddress.IPv6Address("2001:db8::1:0:0:1"), 0, str, "x", "x")
@@ -156,12 +163,13 @@ def test_no_ipv6_address_is_left(
     address: ipaddress.IPv6Address, notation: int, disguise: Callable[[str], str], before: str, after: str
 ) -> None:
     planted = disguise(ipv6_notations(address)[notation])
-    left = scrub(before + planted + after, KEPT)
+    left = scrub(before + planted + _apart(after), KEPT)
     assert planted not in left
     assert address.compressed not in left.lower()
     assert REPLACEMENT in left
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(KEPT),
     st.sampled_from(["", " ", "ip=", "(", '"', "http://", "["]),
@@ -172,22 +180,25 @@ def test_known_addresses_stay(address: str, before: str, after: str) -> None:
     assert scrub(text, KEPT) == text
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_taken(text: str) -> None:
     scrub(text, KEPT)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789abcdefx:.-%&#;\\u <>", max_size=200))
 def test_what_is_left_is_no_address(text: str) -> None:
     for word in scrub(text).split():
         for part in (word, word.strip("[]().,;:-")):
             try:
-                left = ipaddress.ip_address(part)
+                left = ipaddress.ip_address(part.partition("%")[0])
             except ValueError:
                 continue
-            assert not any(c.isalnum() for c in part), left
+            assert str(left) == "::"  # what Rust and C++ write between names
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ghijklmnopqrstuvwxyz ,.!?<>/=\"'\n", max_size=300))
 def test_words_stay(text: str) -> None:
     assert scrub(text) == text

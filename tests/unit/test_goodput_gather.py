@@ -255,7 +255,7 @@ async def test_the_first_repetition_gives_the_target_more_time() -> None:
     evidence = await gather(context(net, media(up=())))
     assert evidence.download is not None
     cut = [t.transfer.t - t.transfer.t0 for t in evidence.download.trials if t.arm is Arm.TARGET]
-    assert max(cut) == pytest.approx(2.5) == pytest.approx(cut[3])
+    assert max(cut) == pytest.approx(2.0) == pytest.approx(cut[3])
 
 
 async def test_a_strict_media_host_is_compared_at_the_controls_address() -> None:

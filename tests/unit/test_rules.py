@@ -13,7 +13,7 @@ from probe.verdict.every import RULES
 METHOD = Path(__file__).parents[2] / "docs" / "method"
 IDS = [rule.id for rule in RULES]
 OTHERS = [*attempt.MEANINGS, *network.MEANINGS]
-PAGES = {"target": "network", "attempt": "network", "network": "network"}
+PAGES = {"target": "network", "attempt": "network", "network": "network", "portal": "network"}
 WORDS = [
     word.value
     for kind in (State, Strength, Mechanism, Method, Trigger, Comparison, NetworkState, Failure)

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from probe.checks import http
+from probe.checks import http, portal
 from probe.failure import Failure
 from probe.model.observations import HttpExchange, TlsHandshake, TlsStage
 from probe.model.results import Measurement, NetworkState
 from probe.verdict import network
-from tests.factories import connect, exchange, handshake, measurement, reach_evidence, tls_evidence
+from tests.factories import connect, dns_query, exchange, handshake, measurement, reach_evidence, tls_evidence
 
 ONE, TWO = "one.example", "two.example"
 PORTAL = "http://login.portal.example/"
@@ -95,4 +95,24 @@ def test_a_wrong_clock() -> None:
 
 def test_one_foreign_certificate_is_controls_failing() -> None:
     found = network.judge([*bad_certificate(ONE, Failure.SSL_UNKNOWN_AUTHORITY), *dead(TWO)])
+    assert found.rule_id == "network.controls_failing"
+
+
+def asked_in_doubt(host: str, address: str) -> Measurement:
+    lookup = dns_query(host, (address,))
+    return of_control("portal", host, portal.Evidence(host=host, lookup=lookup, exchanges=()))
+
+
+def test_captive_portal_by_one_local_address_for_everybody() -> None:
+    found = network.judge([*dead(ONE), *dead(TWO), asked_in_doubt(ONE, "10.0.0.1"), asked_in_doubt(TWO, "10.0.0.1")])
+    assert found.rule_id == "network.captive_portal"
+
+
+def test_a_dead_line_with_a_working_resolver_is_no_portal() -> None:
+    found = network.judge([*dead(ONE), *dead(TWO), asked_in_doubt(ONE, "192.0.2.1"), asked_in_doubt(TWO, "192.0.2.2")])
+    assert found.rule_id == "network.no_network"
+
+
+def test_no_handshake_at_all_says_nothing_about_the_clock() -> None:
+    found = network.judge([of_control("reach", host, reach_evidence(host)) for host in (ONE, TWO)])
     assert found.rule_id == "network.controls_failing"

@@ -17,18 +17,18 @@ KIB = 1024
 # From which rate of the pilot's middle which size: large enough to see past a policer's burst, small enough for seven
 # pairs on a noisy line (feasibility §0 and §2: with 256 KB down and 128 KB up a quarter of a 20/8 line is found inside
 # 4 MB; larger sizes are noisier under random loss).
-SIZES = ((4e6, 256 * KIB), (1e6, 128 * KIB), (0.3e6, 64 * KIB), (0.0, 32 * KIB))
+SIZES = ((4e6, 256 * KIB), (1e6, 128 * KIB), (0.2e6, 64 * KIB), (0.0, 32 * KIB))
 MAX_BYTES = {Direction.DOWNLOAD: 256 * KIB, Direction.UPLOAD: 128 * KIB}
 WIRE_SHARE = 1.06  # headers of TLS, TCP and IP, and what a lossy line sends twice
 HANDSHAKE_BYTES = 12_000  # both ways, with a long certificate chain
 PILOT_SECONDS = 8.0  # 64 KB and the handshakes at 0.1 Mbit/s
-TARGET_PILOT_SECONDS = 2.5  # only its answer is wanted, not all its bytes
+TARGET_PILOT_SECONDS = 1.5  # only its answer is wanted, not all its bytes
 TARGET_PILOT_RTTS = 8  # … for which TCP, TLS and the request take four
 MIN_PAIR_SECONDS = 1.5  # feasibility §0: below, a retransmission timeout decides
 MAX_PAIR_SECONDS = 15.0
 CONTROL_TIMES = 3.0  # cut at three times its control's time, a transfer at a quarter of the rate has shown its middle
 LEAST_CONTROL_TIMES = 2.0  # with less time left than this per transfer no pair is begun: it could not say "slower"
-LONG_SECONDS = 2.5  # the first transfer of a repetition: its rate and its method show better over more time
+LONG_SECONDS = 2.0  # the first transfer of a repetition: its rate and its method show better over more time
 MAX_DRAIN_SECONDS = 2.0  # twice the worst bufferbloat of the lab
 MIN_SMALL_BYTES = 1024
 
