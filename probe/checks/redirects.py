@@ -129,7 +129,7 @@ class Follower(Generic[E]):
         """One exchange, and one more where it failed: at another address if not even TCP connected."""
         host, seconds = host_of(url), FETCH_SECONDS
         exchanges: list[HttpExchange] = []
-        for endpoint in (endpoints[0], endpoints[-1]):
+        for endpoint in (endpoints[0], endpoints[:2][-1]):
             if not self.ctx.budget.allows(MAX_BODY_BYTES):
                 break
             heard = bool(exchanges) and exchanges[0].stage is not HttpStage.CONNECT

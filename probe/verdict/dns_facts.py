@@ -17,6 +17,7 @@ from probe.wire.bogon import is_private
 
 MIN_ATTEMPTS = 2  # a refusal or silence must repeat: one lost or unlucky answer is common (design §3, 6)
 MIN_GIVING_CONTROLS = 2  # of different operators, where no handshake proves an address: one may be wrong itself
+LOOPBACK = frozenset({"127.0.0.1", "::1"})  # with 0.0.0.0 and ::, what hosts files give to names they filter
 DEAD = frozenset({Failure.DNS_NXDOMAIN, Failure.DNS_NO_ANSWER})  # a control's word that there is no address
 FAILURES = (
     Outcome.NXDOMAIN,
@@ -134,8 +135,8 @@ def system_lies(facts: DnsFacts) -> Resolution | None:
     if found is None or not found.neutral_resolves or not exists(facts) or may_be_genuine(facts):
         return None
     failed = found.outcome in FAILURES and found.attempts >= MIN_ATTEMPTS
-    null = any(a in NULL_ADDRESSES for a in found.addresses)  # a hosts file's or a home filter's favourite
-    lied = found.outcome in LIES and not null
+    filtered = any(a in NULL_ADDRESSES or a in LOOPBACK for a in found.addresses)
+    lied = found.outcome in LIES and not filtered
     return found if failed or lied else None
 
 

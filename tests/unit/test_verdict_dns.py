@@ -272,6 +272,12 @@ def test_one_silent_server_beside_one_that_answers_is_ok_but_a_refusal_counts() 
     assert "the resolver 203.0.113.54 gives true addresses" in found.reason
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "::1"])
+def test_what_hosts_files_give_accuses_no_network(address: str) -> None:
+    given = evidence(*twice(query(Engine.GETADDRINFO, (address,))), decoy=(LOCAL_NEUTRAL,))
+    assert state_of(given) is State.INCONCLUSIVE
+
+
 def test_one_control_resolver_alone_is_not_enough() -> None:
     given = evidence(*twice(query(answer=Failure.DNS_NXDOMAIN)), control=control((ADDRESS,)), control_handshakes=())
     assert state_of(given) is State.INCONCLUSIVE
