@@ -118,7 +118,7 @@ CHECKS: tuple[Check, ...] = (
         enough=_done,
         inputs=hosts,
         needs=("dns", "reach"),
-        seconds=24.0,
+        seconds=34.0,
         max_bytes=120_000,
     ),
     Check(

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from probe import __version__
 from probe.budget import MAX_BYTES_PER_TARGET, RunBudget, TargetBudget
+from probe.checks import http
 from probe.checks.context import Context, ControlSite
 from probe.judgement import judge_attempt, judge_target
 from probe.model.results import (
@@ -50,6 +51,8 @@ PARALLEL_PAGES = 3  # pages at a time: eight at 64 KB would starve a line of 0.1
 GRACE_SECONDS = 1.0  # a check that overstays its deadline by this much is ended from outside
 GOODPUT_SECONDS = 66.0  # of one target, both directions, where nobody else waits
 CLOSING_SECONDS = 2.0  # kept for judging, storing and printing
+MAX_REDIRECT_HOSTS = 4  # of a target: its pages lead to one or two; a server that sends us round the world does not
+FOLLOWED_CHECKS = ("dns", "reach", "tls")  # of such a host; its page is a hop of the chain already
 
 
 class Session(Protocol):
@@ -169,29 +172,42 @@ class Runner:
             await self._measure_hosts(subject, [PORTAL], budget, end + PORTAL.seconds)
 
     async def _measure_access(self, target: Target) -> None:
+        """The cheap checks of one target's hosts, and then of the hosts that its pages redirect to."""
         checks = [c for c in CHECKS if c.name in self.plan.checks and not c.exclusive]
-        await self._measure_hosts(target, checks, self._budget_of(target), self._end - CLOSING_SECONDS)
+        budget, end = self._budget_of(target), self._end - CLOSING_SECONDS
+        await self._measure_hosts(target, checks, budget, end)
+        elsewhere = self._redirected_to(target)[:MAX_REDIRECT_HOSTS]
+        follow = [c for c in checks if c.name in FOLLOWED_CHECKS]
+        async with asyncio.TaskGroup() as group:
+            for host in elsewhere:
+                group.create_task(self._measure_host(target, [(c, host) for c in follow], budget, end))
+
+    def _redirected_to(self, target: Target) -> tuple[str, ...]:
+        """Hosts that the target's pages lead to and that are not measured as its own: a blocked one counts."""
+        measured = self._targets.get(target.id, [])
+        known = {_host(m.input) for m in measured}
+        found = [m.attempt.evidence for m in measured if isinstance(m.attempt.evidence, http.Evidence)]
+        urls = [hop.url for evidence in found for hop in (*evidence.plain, *evidence.secure)]
+        return tuple(h for h in dict.fromkeys(host_of(url) for url in urls) if h and h not in known)
 
     async def _measure_hosts(self, target: Target, checks: Sequence[Check], budget: TargetBudget, end: float) -> None:
         """The cheap checks of one target: hosts side by side, the checks of one host in the order of the registry."""
-        subjects = dict.fromkeys(_host(s) for check in checks for s in check.inputs(target))
+        jobs = [(check, subject) for check in checks for subject in check.inputs(target)]
         async with asyncio.TaskGroup() as group:
-            for host in subjects:
-                group.create_task(self._measure_host(target, host, checks, budget, end))
+            for host in dict.fromkeys(_host(subject) for _, subject in jobs):
+                own = [(check, subject) for check, subject in jobs if _host(subject) == host]
+                group.create_task(self._measure_host(target, own, budget, end))
 
     async def _measure_host(
-        self, target: Target, host: str, checks: Sequence[Check], budget: TargetBudget, end: float
+        self, target: Target, jobs: Sequence[tuple[Check, str]], budget: TargetBudget, end: float
     ) -> None:
         prior: dict[str, object] = {}
-        for check in checks:
-            for subject in check.inputs(target):
-                if _host(subject) != host:
-                    continue
-                async with self._gates(check):
-                    seconds = min(check.seconds, end - asyncio.get_running_loop().time())
-                    found = await self._measure(check, target, subject, budget, seconds, prior)
-                if found.attempt.evidence is not None:
-                    prior[check.name] = found.attempt.evidence
+        for check, subject in jobs:
+            async with self._gates(check):
+                seconds = min(check.seconds, end - asyncio.get_running_loop().time())
+                found = await self._measure(check, target, subject, budget, seconds, prior)
+            if found.attempt.evidence is not None:
+                prior[check.name] = found.attempt.evidence
 
     def _gates(self, check: Check) -> AbstractAsyncContextManager[object]:
         return self._pages_gate if check.name == "http" else self._checks_gate

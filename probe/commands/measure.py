@@ -25,6 +25,7 @@ from probe.commands.selection import UsageError, known_formats, known_states, se
 from probe.commands.terminal import refuse, say, tell
 from probe.model.results import Measurement, NetworkState, Report, State, Vantage
 from probe.model.targets import Target, TargetList
+from probe.net.live import Session
 from probe.net.meter import Meter
 from probe.registry import CHOOSABLE, EVIDENCE_TYPES
 from probe.runner import Plan, Runner, default_seconds, new_id
@@ -134,21 +135,23 @@ def _run(options: Options, exits: ExitStack) -> int:
         known_blockpages=config.load_blockpages(settings.blockpages) if settings.blockpages else {},
         vantage=Vantage(),
     )
-    report = asyncio.run(_measure(plan, store))
+    random, meter = SystemRandom(), Meter()
+    try:
+        session = Session(random=random, meter=meter)
+    except OSError as error:
+        raise UsageError(f"the trust store cannot be read (SSL_CERT_FILE): {error.strerror or error}") from None
+    report = asyncio.run(_measure(plan, store, session, random, meter))
     _keep(report, store)
     tell(report, output_format, options.output)
     return exit_code(report, fail_on)
 
 
-async def _measure(plan: Plan, store: Store | None) -> Report:
-    from probe.net.live import Session
-
-    random, meter = SystemRandom(), Meter()
+async def _measure(plan: Plan, store: Store | None, session: Session, random: SystemRandom, meter: Meter) -> Report:
     stop = asyncio.Event()
     _stop_on_signals(stop)
     run_id = new_id(datetime.now(UTC), random)
     with _progress(plan, meter) as progress, closing(StoreSink(store, run_id)) as sink:
-        async with Session(random=random, meter=meter) as session:
+        async with session:
             runner = Runner(plan=plan, session=session, sink=sink, progress=progress, meter=meter, random=random)
             if store is not None:
                 store.begin_run(runner.report(run_id))
