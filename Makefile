@@ -1,7 +1,9 @@
 # Two commands do all the set-up on a fresh machine: `make demo` (the main job on an emulated censored internet) and
 # `make test` (everything that is checked). Python 3.11 or later and, for the lab, Linux with iproute2 are needed.
 
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# The first Python that is recent enough and starts; a name alone proves neither.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 APT_TEST := iproute2 util-linux chromium nginx-light curl
@@ -36,8 +38,13 @@ types: $(VENV)/.ready
 unit property: $(VENV)/.ready
 	$(BIN)/pytest tests/$@
 
-loopback lab: $(VENV)/.ready packages-test
-	$(BIN)/pytest tests/$@
+loopback: $(VENV)/.ready packages-test
+	$(BIN)/pytest tests/loopback
+
+# Labs share nothing but the processor: three at a time are mostly asleep. What measures bytes or time runs alone.
+lab: $(VENV)/.ready packages-test
+	$(BIN)/pytest tests/lab -m 'not quiet' -n 3
+	$(BIN)/pytest tests/lab -m quiet
 
 bench: $(VENV)/.ready packages-test
 	$(BIN)/python -m benchmarks
@@ -45,7 +52,7 @@ bench: $(VENV)/.ready packages-test
 # The published schemas are made from the code; tests check that they are equal.
 schemas: $(VENV)/.ready
 	$(BIN)/throttleprobe targets schema > docs/schema/targets.schema.json
-	$(BIN)/python -c 'from probe.records import schema_text; from probe.registry import EVIDENCE_TYPES; print(schema_text(EVIDENCE_TYPES), end="")' > docs/schema/report.schema.json
+	$(BIN)/python -c 'from probe import records, registry; print(records.schema_text(registry.EVIDENCE_TYPES), end="")' > docs/schema/report.schema.json
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

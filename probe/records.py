@@ -153,6 +153,11 @@ def _renamed(whole: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     return renamed
 
 
+def schema_text(evidence_types: EvidenceTypes) -> str:
+    """`schema` as it stands in docs/schema/report.schema.json."""
+    return json.dumps(schema(evidence_types), indent=1, ensure_ascii=False) + "\n"
+
+
 def _evidence_of(check: str, reference: dict[str, Any]) -> dict[str, Any]:
     evidence = {"oneOf": [{"type": "null"}, reference]}
     return {

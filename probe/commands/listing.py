@@ -1,6 +1,5 @@
 """targets.yaml checked, listed and described."""
 
-import json
 import os
 from pathlib import Path
 
@@ -33,5 +32,5 @@ def list_targets(file: Path | None) -> int:
 
 def print_schema() -> int:
     """The JSON Schema of targets.yaml, as it stands in docs/schema/."""
-    terminal.show(json.dumps(config.schema(), indent=2, ensure_ascii=False))
+    terminal.show(config.schema_text().rstrip())
     return 0

@@ -15,7 +15,16 @@ from probe.stats.curves import MID_FROM, MID_TO, mid_bps, min_rtt_seconds
 from probe.stats.detectable import detectable_burst_bytes, detectable_ratio
 from probe.stats.pairs import range_level
 from probe.verdict.goodput_method import limit_bps, method_of, signature_of, stall_offset
-from probe.verdict.goodput_pairs import SLOWER_AT, Outcome, Tally, has_broken_pair, pairs_of, tally
+from probe.verdict.goodput_pairs import (
+    EQUAL_PAIRS,
+    MIN_EQUAL_RATIO,
+    SLOWER_AT,
+    Outcome,
+    Tally,
+    has_broken_pair,
+    pairs_of,
+    tally,
+)
 
 MAX_ADDRESS_RATIO = 0.15  # design §3, 2 (c): at most this share of the control's rate, and a signature: `likely`
 ADDRESS_PAIRS = 3  # of target and control with at most that ratio, before a signature may be spoken of
@@ -78,6 +87,12 @@ class DirectionFacts:
     @property
     def far_below_control(self) -> bool:
         return self.server_ratio is not None and self.server_ratio <= MAX_ADDRESS_RATIO
+
+    @property
+    def near_control(self) -> bool:
+        """Whether the target, distance allowed for, is as fast as the control in pairs of their own."""
+        enough = len(self.server.ratios) >= EQUAL_PAIRS and self.server_ratio is not None
+        return enough and (self.server_ratio or 0.0) >= MIN_EQUAL_RATIO
 
     @property
     def control_serves(self) -> bool:

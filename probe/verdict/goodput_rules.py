@@ -170,11 +170,11 @@ RULES: tuple[Rule[DirectionFacts], ...] = (
     ),
     Rule(
         "goodput.not_slower_than_control",
-        lambda f: not _names_tried(f) and f.server.outcome is Outcome.NOT_SLOWER,
+        lambda f: not _names_tried(f) and (f.server.outcome is Outcome.NOT_SLOWER or f.near_control),
         State.OK,
         words.alike,
-        "The target's server refuses neutral names, and is as fast as a control. Comparing two servers can clear; it "
-        "never accuses.",
+        "The target's server refuses neutral names, and is, distance allowed for, as fast as a control. Comparing two "
+        "servers can clear; it never accuses.",
     ),
     Rule(
         "goodput.not_repeated",

@@ -24,6 +24,7 @@ def test_clean_line(line: PathProfile) -> None:
     assert ran.code == 0
 
 
+@pytest.mark.quiet
 def test_clean_home_line_is_cheap_and_quick() -> None:
     with Lab(profile=HOME, world=small_internet().only("birdnet", "photogram")) as lab:
         ran = measure(lab)

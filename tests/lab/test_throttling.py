@@ -39,6 +39,7 @@ def test_policed_by_name(line: PathProfile, direction: Direction) -> None:
     assert ran.report.duration_seconds <= 90
 
 
+@pytest.mark.quiet
 def test_policed_both_ways_stays_within_bytes_and_time() -> None:
     ran = run(HOME, small_internet(), "birdnet", policed("birdnet"))
     facts = ran.verdict("birdnet").facts

@@ -20,10 +20,6 @@ REPORTS = [every_state, without_network, report]
 TEN_MEGABYTES = 10_000_000
 
 
-def schema_text() -> str:
-    return json.dumps(records.schema(EVIDENCE_TYPES), indent=1, ensure_ascii=False) + "\n"
-
-
 @pytest.mark.parametrize("make", REPORTS)
 def test_reading_back_and_writing_again_gives_the_same_bytes(make: Any) -> None:
     written = records.encode(make())
@@ -80,9 +76,9 @@ def test_evidence_of_another_check_does_not_fit_the_schema() -> None:
 
 
 def test_the_schema_in_the_documentation_is_this_one() -> None:
-    """Write `schema_text()` of this file to it after a change."""
+    """After a change: make schemas."""
     jsonschema.Draft202012Validator.check_schema(records.schema(EVIDENCE_TYPES))
-    assert SCHEMA.read_text(encoding="utf-8") == schema_text()
+    assert SCHEMA.read_text(encoding="utf-8") == records.schema_text(EVIDENCE_TYPES)
 
 
 def test_twenty_slowed_targets_stay_below_ten_megabytes() -> None:

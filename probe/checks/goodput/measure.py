@@ -27,7 +27,8 @@ TARGET_PILOT_RTTS = 8  # … for which TCP, TLS and the request take four
 MIN_PAIR_SECONDS = 1.5  # feasibility §0: below, a retransmission timeout decides
 MAX_PAIR_SECONDS = 15.0
 CONTROL_TIMES = 3.0  # cut at three times its control's time, a transfer at a quarter of the rate has shown its middle
-LEAST_CONTROL_TIMES = 2.0  # with less time left than this per transfer no pair is begun: it could not say "slower"
+LEAST_CONTROL_TIMES = 1.25  # the least, where time is short: an arm that is not slower still completes
+SHARE_PAIRS = 6  # the time left is shared among so many: the five of a finding and one to spare
 LONG_SECONDS = 2.0  # the first transfer of a repetition: its rate and its method show better over more time
 MAX_DRAIN_SECONDS = 2.0  # twice the worst bufferbloat of the lab
 MIN_SMALL_BYTES = 1024
@@ -95,20 +96,24 @@ class Recorder:
         return await self._transfer(arm, Phase.PILOT, None, num_bytes, min(seconds, left))
 
     async def pair(self, arms: tuple[Arm, Arm], phase: Phase) -> None:
-        """Both arms, in random order, with the same size and the same time; nothing where a limit forbids it."""
-        seconds = self._pair_seconds(arms[1])
+        """Both arms, in random order, with the same size and the same time; nothing where a limit forbids it.
+
+        A repetition may use the time that was kept for the other direction: a finding is worth more than a second one.
+        """
+        deadline = self._ctx.deadline if phase is Phase.CONFIRM else self.deadline
+        seconds = self._pair_seconds(arms[1], deadline)
         if seconds is None or not self._allowed(self.num_bytes, 2):
             return
         if self.first_pair_at < 0:
             self.first_pair_at = len(self.trials)
         again = phase is Phase.CONFIRM and not any(t.phase is Phase.CONFIRM for t in self.trials)
-        left = self.deadline - self._now() - 2 * seconds
+        left = deadline - self._now() - 2 * seconds
         longer = max(seconds, LONG_SECONDS) if again and left > LONG_SECONDS - seconds else seconds
         order = list(arms)
         self._ctx.net.random.shuffle(order)
         number, self._pairs = self._pairs, self._pairs + 1
         for arm in order:
-            limit = longer if arm is arms[0] else seconds
+            limit = min(longer if arm is arms[0] else seconds, deadline - self._now())
             made = await self._transfer(arm, phase, number, self.num_bytes, limit)
             if made.status == TOO_MANY:
                 return
@@ -122,7 +127,7 @@ class Recorder:
         least = min(t.transfer.num_bytes for t in stuck)
         before_request = max(0, min(stream_bytes(t.transfer) - t.transfer.num_bytes for t in stuck))
         num_bytes = max(MIN_SMALL_BYTES, (least - before_request) // 2 if least > before_request else least // 2)
-        seconds = self._pair_seconds(Arm.NEUTRAL)
+        seconds = self._pair_seconds(Arm.NEUTRAL, self._ctx.deadline)
         if seconds is None or not self._allowed(num_bytes, 1):
             return
         await self._transfer(arm, Phase.SMALL, None, num_bytes, seconds)
@@ -137,15 +142,17 @@ class Recorder:
             self.budget_hit = True
         return not self.budget_hit
 
-    def _pair_seconds(self, control_arm: Arm) -> float | None:
-        """How long each transfer of the next pair may take; None, noted, where too little time is left."""
+    def _pair_seconds(self, control_arm: Arm, deadline: float) -> float | None:
+        """How long each transfer of the next pair may take; None, noted, where too little time is left for both."""
         usual = self._control_seconds(control_arm)
-        wanted = min(MAX_PAIR_SECONDS, max(MIN_PAIR_SECONDS, CONTROL_TIMES * usual))
-        seconds = min(wanted, (self.deadline - self._now()) / 2)
-        if seconds < min(wanted, max(MIN_PAIR_SECONDS, LEAST_CONTROL_TIMES * usual)):
+        least = max(MIN_PAIR_SECONDS, LEAST_CONTROL_TIMES * usual)
+        left = deadline - self._now()
+        share = (self._ctx.deadline - self._now()) / max(1, SHARE_PAIRS - self._pairs) - usual
+        wanted = max(least, min(MAX_PAIR_SECONDS, CONTROL_TIMES * usual, share))
+        if left < 2 * least:
             self.deadline_hit = True
             return None
-        return seconds
+        return min(wanted, left - least)
 
     def _control_seconds(self, control_arm: Arm) -> float:
         """The median time of the control arm's transfers; before the first one, what the pilot lets expect."""

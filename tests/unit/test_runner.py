@@ -1,0 +1,253 @@
+"""Are checks run in order and within limits, our own mistakes recorded, and finished measurements handed on at once?"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import pytest
+
+from probe import registry, runner
+from probe.checks.context import Context, ControlSite
+from probe.model.results import (
+    AttemptStatus,
+    CannotRun,
+    Measurement,
+    NetworkState,
+    ProblemReason,
+    State,
+    Vantage,
+)
+from probe.model.targets import Controls, Endpoint, Target
+from probe.net.base import Net
+from probe.net.meter import Meter
+from probe.registry import Check
+from probe.runner import Plan, Runner, default_seconds
+from probe.verdict import network as network_verdict
+from tests.factories import dns_evidence, reach_evidence, tls_evidence, verdict
+from tests.fakes import ScriptedNet
+
+TARGET = Target(id="news", name="News", sites=("https://news.example/",))
+CONTROLS = Controls(resolvers=(), names=("one.example", "two.example"), sites=("https://one.example/",), media=())
+
+
+class FakeSession:
+    """Hands out scripted networks; `moved` bytes are charged to each measurement."""
+
+    def __init__(self, moved: int = 0) -> None:
+        self._moved = moved
+
+    def measurement(self, meter: Meter) -> Net:
+        meter.add(self._moved, 0)
+        return ScriptedNet()
+
+
+class Collector:
+    """A sink and a progress at once."""
+
+    def __init__(self) -> None:
+        self.stored: list[Measurement] = []
+        self.told: list[str] = []
+
+    def measurement(self, measurement: Measurement) -> None:
+        self.stored.append(measurement)
+
+    def phase(self, words: str) -> None:
+        self.told.append(words)
+
+    def started(self, target: str, check: str, subject: str) -> None:
+        self.told.append(f"{target}:{check}:{subject}")
+
+    def finished(self, measurement: Measurement) -> None:
+        self.told.append(f"done {measurement.check}")
+
+
+def check(name: str, gather: Any, *, needs: tuple[str, ...] = (), seconds: float = 5.0) -> Check:
+    real = registry.BY_NAME[name]
+    return replace(real, gather=gather, judge=lambda _: verdict(State.OK), needs=needs, seconds=seconds)
+
+
+async def works_dns(ctx: Context[Any]) -> object:
+    return dns_evidence(ctx.input)
+
+
+async def works_reach(ctx: Context[Any]) -> object:
+    assert "dns" in ctx.prior
+    return reach_evidence(ctx.input)
+
+
+async def works_tls(ctx: Context[Any]) -> object:
+    return tls_evidence(ctx.input)
+
+
+def make(
+    monkeypatch: pytest.MonkeyPatch,
+    checks: Sequence[Check],
+    *,
+    targets: Sequence[Target] = (TARGET,),
+    max_bytes: int = 1_000_000,
+    max_seconds: float = 30.0,
+    moved: int = 0,
+) -> tuple[Runner, Collector]:
+    monkeypatch.setattr(runner, "CHECKS", tuple(checks))
+    monkeypatch.setattr(registry, "BY_NAME", registry.BY_NAME | {c.name: c for c in checks})
+    for module in ("probe.judgement.BY_NAME",):
+        monkeypatch.setattr(module, registry.BY_NAME)
+    collector = Collector()
+    plan = Plan(
+        controls=CONTROLS,
+        targets=tuple(targets),
+        checks=tuple(c.name for c in checks),
+        max_bytes=max_bytes,
+        max_seconds=max_seconds,
+        known_blockpages={},
+        vantage=Vantage(),
+    )
+    made = Runner(
+        plan=plan,
+        session=FakeSession(moved),
+        sink=collector,
+        progress=collector,
+        meter=Meter(),
+        random=Random(1),
+        wall=lambda: datetime(2026, 11, 21, tzinfo=UTC),
+    )
+    return made, collector
+
+
+WORKING = (check("dns", works_dns), check("reach", works_reach, needs=("dns",)), check("tls", works_tls))
+
+
+async def test_controls_first_then_targets_in_the_order_of_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, collector = make(monkeypatch, WORKING)
+    report = await made.run(asyncio.Event(), "run")
+    assert report.network.state is NetworkState.OK
+    assert [(m.target, m.check) for m in collector.stored] == [
+        ("", "dns"), ("", "reach"), ("", "tls"), ("news", "dns"), ("news", "reach"), ("news", "tls"),
+    ]  # fmt: skip
+    assert report.targets[0].verdict.state is State.OK
+    assert [m.check for m in report.targets[0].measurements] == ["dns", "reach", "tls"]
+    assert len({m.id for m in collector.stored}) == len(collector.stored)
+
+
+async def test_our_own_mistake_is_recorded_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def breaks(ctx: Context[Any]) -> object:
+        if ctx.target is None:
+            return dns_evidence(ctx.input)
+        raise KeyError("203.0.113.77 must not be told")
+
+    made, _ = make(monkeypatch, (check("dns", breaks), check("tls", works_tls)))
+    report = await made.run(asyncio.Event(), "run")
+    broken, tls = report.targets[0].measurements
+    assert broken.attempt.status is AttemptStatus.ERROR
+    assert broken.attempt.problem is not None
+    assert broken.attempt.problem.reason is ProblemReason.BUG
+    assert broken.attempt.problem.detail.startswith("KeyError at ")
+    assert "203.0.113.77" not in str(report)
+    assert tls.attempt.status is AttemptStatus.COMPLETED
+    assert report.targets[0].verdict.state is State.INCONCLUSIVE
+
+
+async def test_a_check_that_cannot_run_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuses(ctx: Context[Any]) -> object:
+        if ctx.target is None:
+            return tls_evidence(ctx.input)
+        raise CannotRun(ProblemReason.NO_ADDRESS, stage="tls", detail="none")
+
+    made, _ = make(monkeypatch, (check("tls", refuses),))
+    report = await made.run(asyncio.Event(), "run")
+    problem = report.targets[0].measurements[0].attempt.problem
+    assert problem is not None
+    assert problem.reason is ProblemReason.NO_ADDRESS
+    assert report.targets[0].verdict.rule_ids == ("target.nothing_measured",)
+
+
+async def test_a_check_that_overstays_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def sleeps(ctx: Context[Any]) -> object:
+        if ctx.target is not None:
+            await asyncio.Event().wait()
+        return tls_evidence(ctx.input)
+
+    monkeypatch.setattr(runner, "GRACE_SECONDS", 0.05)
+    made, _ = make(monkeypatch, (check("tls", sleeps, seconds=0.05),))
+    report = await made.run(asyncio.Event(), "run")
+    problem = report.targets[0].measurements[0].attempt.problem
+    assert problem is not None
+    assert problem.reason is ProblemReason.DEADLINE
+
+
+async def test_stopped_it_reports_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = asyncio.Event()
+
+    async def waits(ctx: Context[Any]) -> object:
+        if ctx.target is not None:
+            stop.set()
+            await asyncio.Event().wait()
+        return tls_evidence(ctx.input)
+
+    made, collector = make(monkeypatch, (check("dns", works_dns), check("tls", waits)))
+    report = await made.run(stop, "run")
+    assert report.parameters.interrupted
+    statuses = {m.check: m.attempt.status for m in report.targets[0].measurements}
+    assert statuses == {"dns": AttemptStatus.COMPLETED, "tls": AttemptStatus.CANCELLED}
+    assert len(collector.stored) == 4
+
+
+async def test_the_run_ends_at_its_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def waits(ctx: Context[Any]) -> object:
+        await asyncio.Event().wait()
+        return None
+
+    made, _ = make(monkeypatch, (check("tls", waits),), max_seconds=0.1)
+    report = await made.run(asyncio.Event(), "run")
+    assert not report.parameters.interrupted
+    assert report.controls[0].attempt.status is AttemptStatus.CANCELLED
+
+
+async def test_a_used_up_budget_stops_further_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, _ = make(monkeypatch, WORKING, max_bytes=1_000, moved=600)
+    report = await made.run(asyncio.Event(), "run")
+    assert report.parameters.budget_hit
+    problems = [m.attempt.problem for m in report.controls if m.attempt.problem is not None]
+    assert {p.reason for p in problems} == {ProblemReason.BUDGET}
+
+
+async def test_nobody_is_measured_on_a_dead_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(ctx: Context[Any]) -> object:
+        raise CannotRun(ProblemReason.NO_ADDRESS, stage="tls", detail="none")
+
+    made, collector = make(monkeypatch, (check("tls", nothing),))
+    report = await made.run(asyncio.Event(), "run")
+    assert report.network.state is NetworkState.NO_NETWORK
+    assert {m.target for m in collector.stored} == {""}
+    assert report.targets[0].verdict.rule_ids == ("target.network_not_usable",)
+
+
+async def test_a_failing_control_is_no_neutral_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[tuple[str, ...], tuple[ControlSite, ...]]] = []
+
+    async def looks(ctx: Context[Any]) -> object:
+        if ctx.target is not None:
+            seen.append((ctx.controls.names, ctx.control_sites))
+            return tls_evidence(ctx.input)
+        if ctx.input == "two.example":
+            raise CannotRun(ProblemReason.NO_ADDRESS, stage="tls", detail="none")
+        return tls_evidence(ctx.input)
+
+    made, _ = make(monkeypatch, (check("tls", looks),))
+    sites = ("https://one.example/", "https://two.example/")
+    made.plan = replace(made.plan, controls=replace(CONTROLS, sites=sites))
+    report = await made.run(asyncio.Event(), "run")
+    assert report.network.left_out == ("two.example",)
+    names, control_sites = seen[0]
+    assert names == ("one.example",)
+    assert [s.name for s in control_sites] == ["one.example"]
+    assert control_sites[0].endpoint == Endpoint(address="192.0.2.10", port=443)
+    assert network_verdict.judge(report.controls) == report.network
+
+
+def test_default_time_limits_keep_the_promise() -> None:
+    assert default_seconds(1) <= 90
+    assert default_seconds(4) <= 300
