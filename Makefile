@@ -17,6 +17,8 @@ demo: $(VENV)/.ready packages-demo
 test: lint types unit property loopback lab
 
 $(VENV)/.ready: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || sh deploy/packages.sh python3-venv
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[raw,watch,test]'
 	touch $@

@@ -4,6 +4,7 @@ The face of `probe.formats`: each format is imported only when asked for, so tha
 Whether a verdict is right is for `probe.verdict`; the JSON itself is `probe.records`.
 """
 
+import errno
 import os
 import tempfile
 from enum import StrEnum
@@ -60,10 +61,10 @@ def write(path: Path, data: str | bytes) -> None:
     is no regular file (a pipe, /dev/stdout) is written to. Raises OSError.
     """
     content = data.encode() if isinstance(data, str) else data
-    path = path.resolve()
-    if path.exists() and not path.is_file():
+    if path.exists() and not path.is_file():  # asked before links are followed: those of /dev/stdout lead to no name
         path.write_bytes(content)
         return
+    path = path.resolve()
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -76,6 +77,17 @@ def write(path: Path, data: str | bytes) -> None:
         Path(temporary).unlink(missing_ok=True)
         raise
     _sync_directory(path.parent)
+
+
+def require_writable(path: Path) -> None:
+    """Raises OSError where `write` could not put a file at `path`; what is there stays as it is."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if path.exists() and not path.is_file():
+        return
+    descriptor, temporary = tempfile.mkstemp(dir=path.resolve().parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
+    os.close(descriptor)
+    Path(temporary).unlink()
 
 
 def _umask() -> int:

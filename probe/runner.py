@@ -15,34 +15,27 @@ from pathlib import PurePath
 from random import Random
 from typing import Protocol
 
-from probe import __version__
-from probe.budget import MAX_BYTES_PER_TARGET, RunBudget, TargetBudget
+from probe.assembly import Outcome, Plan, Stamp, assemble, failed, host_in, measured
+from probe.budget import RunBudget, TargetBudget
 from probe.checks import http
+from probe.checks.addresses import is_literal
 from probe.checks.context import Context, ControlSite
-from probe.judgement import judge_attempt, judge_target
+from probe.checks.redirects import Unfollowed
 from probe.model.results import (
-    SCHEMA_VERSION,
     Attempt,
     AttemptStatus,
     Bytes,
     CannotRun,
     Measurement,
-    Network,
     NetworkState,
-    Parameters,
-    Problem,
     ProblemReason,
     Report,
-    TargetResult,
-    Vantage,
-    summarize,
 )
 from probe.model.targets import Controls, Target
-from probe.model.uuid7 import uuid7
 from probe.net.base import Net
 from probe.net.meter import Meter
 from probe.records import settle
-from probe.registry import BY_NAME, CHECKS, PORTAL, Check, host_of, media_hosts
+from probe.registry import CHECKS, PORTAL, Check, host_of
 from probe.verdict import network as network_verdict
 
 CONTROLS_SECONDS = 16.0  # for all control sites together; with no network at all this is most of what a run takes
@@ -52,6 +45,7 @@ GRACE_SECONDS = 1.0  # a check that overstays its deadline by this much is ended
 GOODPUT_SECONDS = 66.0  # of one target, both directions, where nobody else waits
 CLOSING_SECONDS = 2.0  # kept for judging, storing and printing
 MAX_REDIRECT_HOSTS = 4  # of a target: its pages lead to one or two; a server that sends us round the world does not
+NOBODYS_DOMAIN = ".invalid"  # RFC 6761 §6.4; where `net` scrubbed an address from a redirect
 FOLLOWED_CHECKS = ("dns", "reach", "tls")  # of such a host; its page is a hop of the chain already
 
 
@@ -77,27 +71,9 @@ class Progress(Protocol):
     def finished(self, measurement: Measurement) -> None: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What one run is to do; `checks` are names of `probe.registry`; high-risk targets are left out before this."""
-
-    controls: Controls
-    targets: tuple[Target, ...]
-    checks: tuple[str, ...]
-    max_bytes: int
-    max_seconds: float
-    known_blockpages: Mapping[str, str]
-    vantage: Vantage
-
-
 def default_seconds(targets: int) -> float:
     """How long a run may take at most: under 90 s for one target, under 300 s for four."""
     return 17.0 + 70.0 * max(1, targets)
-
-
-def new_id(wall: datetime, random: Random) -> str:
-    """An identifier that sorts by the time of day `wall`."""
-    return uuid7(int(wall.timestamp() * 1000), random)
 
 
 @dataclass(slots=True)
@@ -128,7 +104,7 @@ class Runner:
         """Measure until done, until `max_seconds`, or until `stop` is set; what was measured by then is in the
         report."""
         loop = asyncio.get_running_loop()
-        started, began = self.wall(), loop.time()
+        started, began = self._stamp(), loop.time()
         self._end = began + self.plan.max_seconds
         body = asyncio.create_task(self._measure_all())
         stopper = asyncio.create_task(stop.wait())
@@ -142,7 +118,20 @@ class Runner:
 
     def report(self, run_id: str) -> Report:
         """The report as it would be if the run ended now; before `run`, one without a measurement."""
-        return self._report(run_id, self.wall(), 0.0, interrupted=True)
+        return self._report(run_id, self._stamp(), 0.0, interrupted=True)
+
+    def _report(self, run_id: str, stamp: Stamp, seconds: float, *, interrupted: bool) -> Report:
+        outcome = Outcome(
+            controls=self._controls,
+            targets=self._targets,
+            moved=_moved(self.meter),
+            budget_hit=self._budget.hit,
+            interrupted=interrupted,
+        )
+        return assemble(self.plan, outcome, run_id=run_id, stamp=stamp, seconds=seconds)
+
+    def _stamp(self) -> Stamp:
+        return Stamp(wall=self.wall(), random=self.random)
 
     async def _measure_all(self) -> None:
         self.progress.phase("controls")
@@ -180,25 +169,29 @@ class Runner:
         follow = [c for c in checks if c.name in FOLLOWED_CHECKS]
         async with asyncio.TaskGroup() as group:
             for host in elsewhere:
-                group.create_task(self._measure_host(target, [(c, host) for c in follow], budget, end))
+                group.create_task(self._measurehost_in(target, [(c, host) for c in follow], budget, end))
 
     def _redirected_to(self, target: Target) -> tuple[str, ...]:
-        """Hosts that the target's pages lead to and that are not measured as its own: a blocked one counts."""
+        """Hosts that the target's pages lead to and that are not measured as its own: a blocked one counts.
+
+        Names alone, of hops that may be dialled: no redirect makes us contact an address, or the person's own network.
+        """
         measured = self._targets.get(target.id, [])
-        known = {_host(m.input) for m in measured}
+        known = {host_in(m.input) for m in measured}
         found = [m.attempt.evidence for m in measured if isinstance(m.attempt.evidence, http.Evidence)]
-        urls = [hop.url for evidence in found for hop in (*evidence.plain, *evidence.secure)]
-        return tuple(h for h in dict.fromkeys(host_of(url) for url in urls) if h and h not in known)
+        hops = [hop for evidence in found for hop in (*evidence.plain, *evidence.secure)]
+        hosts = dict.fromkeys(host_of(hop.url) for hop in hops if hop.problem != Unfollowed.PRIVATE)
+        return tuple(h for h in hosts if h and h not in known and not is_literal(h) and not h.endswith(NOBODYS_DOMAIN))
 
     async def _measure_hosts(self, target: Target, checks: Sequence[Check], budget: TargetBudget, end: float) -> None:
         """The cheap checks of one target: hosts side by side, the checks of one host in the order of the registry."""
         jobs = [(check, subject) for check in checks for subject in check.inputs(target)]
         async with asyncio.TaskGroup() as group:
-            for host in dict.fromkeys(_host(subject) for _, subject in jobs):
-                own = [(check, subject) for check, subject in jobs if _host(subject) == host]
-                group.create_task(self._measure_host(target, own, budget, end))
+            for host in dict.fromkeys(host_in(subject) for _, subject in jobs):
+                own = [(check, subject) for check, subject in jobs if host_in(subject) == host]
+                group.create_task(self._measurehost_in(target, own, budget, end))
 
-    async def _measure_host(
+    async def _measurehost_in(
         self, target: Target, jobs: Sequence[tuple[Check, str]], budget: TargetBudget, end: float
     ) -> None:
         prior: dict[str, object] = {}
@@ -229,7 +222,7 @@ class Runner:
     def _prior_of(self, target: Target) -> dict[str, object]:
         """Evidence of the target's cheap checks, by "check host"."""
         measured = self._targets.get(target.id, [])
-        return {f"{m.check} {_host(m.input)}": m.attempt.evidence for m in measured if m.attempt.evidence is not None}
+        return {f"{m.check} {host_in(m.input)}": m.attempt.evidence for m in measured if m.attempt.evidence is not None}
 
     async def _measure(
         self,
@@ -244,24 +237,12 @@ class Runner:
         self.progress.started(target.id, check.name, subject)
         meter = Meter(budget.meter)
         net = self.session.measurement(meter)
-        wall = self.wall()
-        attempt: Attempt[object] = _failed(AttemptStatus.CANCELLED, ProblemReason.INTERRUPTED, "run", "")
+        stamp = self._stamp()
+        attempt: Attempt[object] = failed(AttemptStatus.CANCELLED, ProblemReason.INTERRUPTED, "run", "")
         try:
             attempt = await self._attempt(check, target, subject, budget, seconds, prior, net)
         finally:
-            measurement = Measurement(
-                id=new_id(wall, self.random),
-                check=check.name,
-                check_version=check.version,
-                target=target.id,
-                input=subject,
-                started_at=_rfc3339(wall),
-                duration_seconds=net.clock.now(),
-                sent_bytes=meter.sent_bytes,
-                received_bytes=meter.received_bytes,
-                attempt=attempt,
-                verdict=judge_attempt(check.name, attempt),
-            )
+            measurement = measured(check, target, subject, attempt, stamp, net.clock.now(), _moved(meter))
             place = self._targets.setdefault(target.id, []) if target.id else self._controls
             place.append(measurement)
             self.sink.measurement(measurement)
@@ -279,16 +260,16 @@ class Runner:
         net: Net,
     ) -> Attempt[object]:
         if seconds <= 0:
-            return _failed(AttemptStatus.NOT_SCHEDULED, ProblemReason.DEADLINE, check.name, "")
+            return failed(AttemptStatus.NOT_SCHEDULED, ProblemReason.DEADLINE, check.name, "")
         if check.max_bytes is not None and budget.run.remaining_bytes < check.max_bytes // 10:
             budget.run.hit = True
-            return _failed(AttemptStatus.NOT_SCHEDULED, ProblemReason.BUDGET, check.name, "")
+            return failed(AttemptStatus.NOT_SCHEDULED, ProblemReason.BUDGET, check.name, "")
         context: Context[object] = Context(
             target=target if target.id else None,
             input=subject,
             net=net,
             controls=self._controls_for(subject),
-            control_sites=tuple(s for s in self._sites if s.name != _host(subject)),
+            control_sites=tuple(s for s in self._sites if s.name != host_in(subject)),
             budget=budget,
             deadline=seconds,
             enough=check.enough,
@@ -301,58 +282,17 @@ class Runner:
         except CannotRun as refusal:
             return Attempt(status=AttemptStatus.ERROR, problem=refusal.problem)
         except TimeoutError:
-            return _failed(AttemptStatus.ERROR, ProblemReason.DEADLINE, check.name, f"not done after {seconds:.0f} s")
+            return failed(AttemptStatus.ERROR, ProblemReason.DEADLINE, check.name, f"not done after {seconds:.0f} s")
         except Exception as mistake:  # the one place where our own mistakes are caught and recorded
-            return _failed(AttemptStatus.ERROR, ProblemReason.BUG, check.name, _where(mistake))
+            return failed(AttemptStatus.ERROR, ProblemReason.BUG, check.name, _where(mistake))
         # What is judged is what will be read back, so that judging the record again gives the same bytes.
         return Attempt(status=AttemptStatus.COMPLETED, evidence=settle(evidence))
 
     def _controls_for(self, subject: str) -> Controls:
         """The controls without those that disagree with the others, and without the subject itself."""
-        unfit = {*self._left_out, _host(subject)}
+        unfit = {*self._left_out, host_in(subject)}
         names = tuple(n for n in self.plan.controls.names if n not in unfit)
         return replace(self.plan.controls, names=names or self.plan.controls.names)
-
-    def _report(self, run_id: str, started: datetime, seconds: float, *, interrupted: bool) -> Report:
-        network = network_verdict.judge(self._controls)
-        targets = tuple(self._target_result(t, network) for t in self.plan.targets)
-        return Report(
-            schema_version=SCHEMA_VERSION,
-            probe_version=__version__,
-            id=run_id,
-            started_at=_rfc3339(started),
-            duration_seconds=seconds,
-            parameters=Parameters(
-                targets=tuple(t.id for t in self.plan.targets),
-                checks=self.plan.checks,
-                max_bytes=self.plan.max_bytes,
-                max_seconds=self.plan.max_seconds,
-                max_bytes_per_target=MAX_BYTES_PER_TARGET,
-                budget_hit=self._budget.hit,
-                interrupted=interrupted,
-            ),
-            vantage=self.plan.vantage,
-            network=network,
-            bytes=Bytes(sent=self.meter.sent_bytes, received=self.meter.received_bytes),
-            controls=tuple(sorted(self._controls, key=_order)),
-            targets=targets,
-            summary=summarize(targets),
-        )
-
-    def _target_result(self, target: Target, network: Network) -> TargetResult:
-        measurements = tuple(sorted(self._targets.get(target.id, []), key=_order))
-        optional = media_hosts(target)
-        return TargetResult(
-            id=target.id,
-            name=target.name,
-            verdict=judge_target(measurements, network, optional_hosts=frozenset(optional)),
-            measurements=measurements,
-            media_hosts=optional,
-        )
-
-
-def _failed(status: AttemptStatus, reason: ProblemReason, stage: str, detail: str) -> Attempt[object]:
-    return Attempt(status=status, problem=Problem(reason=reason, stage=stage, detail=detail))
 
 
 def _where(mistake: BaseException) -> str:
@@ -363,13 +303,5 @@ def _where(mistake: BaseException) -> str:
     return f"{type(mistake).__name__}{place}"
 
 
-def _host(subject: str) -> str:
-    return host_of(subject) if "://" in subject else subject
-
-
-def _order(measurement: Measurement) -> tuple[int, str]:
-    return list(BY_NAME).index(measurement.check), measurement.input
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _moved(meter: Meter) -> Bytes:
+    return Bytes(sent=meter.sent_bytes, received=meter.received_bytes)

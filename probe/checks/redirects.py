@@ -16,6 +16,7 @@ from probe.checks.pacing import FETCH_SECONDS, QUERY_SECONDS, deadline, patience
 from probe.model.observations import DnsQuery, Engine, HttpExchange, HttpStage
 from probe.model.targets import Endpoint
 from probe.net.base import MAX_BODY_BYTES, HttpRequest
+from probe.wire.bogon import is_private
 from probe.wire.names import to_ascii
 
 E = TypeVar("E")
@@ -68,6 +69,7 @@ class Follower(Generic[E]):
     _hops: dict[str, Hop] = field(default_factory=dict)
     _lookups: dict[str, tuple[DnsQuery, ...]] = field(default_factory=dict)
     slowest_success_seconds: float | None = None
+    _starts_in_private: bool = False
 
     async def follow(self, url: str) -> tuple[Hop, ...]:
         """The chain from `url`, its redirects included; the last hop has the final answer or a `problem`."""
@@ -106,6 +108,10 @@ class Follower(Generic[E]):
         alive = tuple(address for address in addresses if address not in self._dead(host, port))
         if not alive:
             return (), lookups, Unfollowed.UNREACHABLE if addresses else Unfollowed.NO_ADDRESS
+        if not first and not self._starts_in_private:  # a public site must not make us ask the person's own network
+            alive = tuple(address for address in alive if not is_private(address))
+            if not alive:
+                return (), lookups, Unfollowed.PRIVATE
         if url.startswith("https:") and self._has_no_handshake(host):
             return (), lookups, Unfollowed.NO_HANDSHAKE
         return tuple(Endpoint(address=address, port=port) for address in alive), lookups, ""
@@ -114,6 +120,8 @@ class Follower(Generic[E]):
         if self._hops and not time_for(self.ctx, FETCH_SECONDS):
             return Hop(url=url, lookups=(), exchanges=(), known_blockpages=(), problem=Unfollowed.DEADLINE)
         endpoints, lookups, problem = await self.endpoints(url, first=first)
+        if first and endpoints:
+            self._starts_in_private = is_private(endpoints[0].address)
         exchanges: tuple[HttpExchange, ...] = ()
         if not problem:
             exchanges = await self._fetch(url, endpoints)

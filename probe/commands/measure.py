@@ -7,7 +7,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -18,18 +18,20 @@ from random import SystemRandom
 from rich.console import Console
 
 from probe import budget, config
+from probe.assembly import Plan, Stamp
 from probe.checks import goodput
 from probe.commands import consent
 from probe.commands.progress import LiveProgress, PlainProgress
 from probe.commands.selection import UsageError, known_formats, known_states, select, without_uploads
-from probe.commands.terminal import refuse, say, tell
+from probe.commands.terminal import EXIT_USAGE, refuse, say, tell
 from probe.model.results import Measurement, NetworkState, Report, State, Vantage
 from probe.model.targets import Target, TargetList
 from probe.net.live import Session
 from probe.net.meter import Meter
 from probe.registry import CHOOSABLE, EVIDENCE_TYPES
-from probe.runner import Plan, Runner, default_seconds, new_id
-from probe.store import Store, StoreError, StoreFull, Window, default_path
+from probe.report import Format, require_writable
+from probe.runner import Runner, default_seconds
+from probe.store import Store, StoreError, Window, default_path
 
 # design §4; 2 is in `terminal`, 4 in the command line
 EXIT_DONE, EXIT_FOUND, EXIT_UNDECIDED, EXIT_INTERRUPTED = 0, 1, 3, 130
@@ -67,24 +69,32 @@ class StoreSink:
         self._failed = False
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
 
+    def begin(self, report: Report) -> None:
+        """Remember the run before its first packet."""
+        self._guarded(lambda store: store.begin_run(report))
+
     def measurement(self, measurement: Measurement) -> None:
-        self._writer.submit(self._write, measurement)
+        self._writer.submit(self._guarded, lambda store: _keep_measurement(store, self._run_id, measurement))
 
     def close(self) -> None:
         """Wait until everything is on the disk."""
         self._writer.shutdown(wait=True)
 
-    def _write(self, measurement: Measurement) -> None:
+    def _guarded(self, write: Callable[[Store], None]) -> None:
         if self._store is None or self._failed:
             return
         try:
-            self._store.add_measurement(self._run_id, measurement)
-            self._store.add_bytes(measurement.sent_bytes + measurement.received_bytes)
-            for host in _uploaded_to(measurement):
-                self._store.add_upload(host)
+            write(self._store)
         except StoreError as error:
             self._failed = True
             say(str(error))
+
+
+def _keep_measurement(store: Store, run_id: str, measurement: Measurement) -> None:
+    store.add_measurement(run_id, measurement)
+    store.add_bytes(measurement.sent_bytes + measurement.received_bytes)
+    for host in _uploaded_to(measurement):
+        store.add_upload(host)
 
 
 def _uploaded_to(measurement: Measurement) -> tuple[str, ...]:
@@ -119,6 +129,7 @@ def _run(options: Options, exits: ExitStack) -> int:
     if unknown := [c for c in options.checks if c not in CHOOSABLE]:
         raise UsageError(f"no such check: {', '.join(unknown)}; there are {', '.join(CHOOSABLE)}")
     listed = config.load(config.find(settings.targets))
+    _require_output(options.output)
     store = exits.enter_context(open_store(settings.state_dir)) if options.store else None
     agreed = _agreed(options, store)
     targets = select(listed, options.targets, options.list_file, high_risk=agreed.high_risk)
@@ -142,19 +153,40 @@ def _run(options: Options, exits: ExitStack) -> int:
         raise UsageError(f"the trust store cannot be read (SSL_CERT_FILE): {error.strerror or error}") from None
     report = asyncio.run(_measure(plan, store, session, random, meter))
     _keep(report, store)
-    tell(report, output_format, options.output)
-    return exit_code(report, fail_on)
+    return exit_code(report, fail_on) if _told(report, output_format, options.output) else EXIT_USAGE
+
+
+def _require_output(output: Path | None) -> None:
+    """Refuse before anything is sent: measuring first and losing the result then would cost a person's data."""
+    if output is None:
+        return
+    try:
+        require_writable(output)
+    except OSError as error:
+        raise UsageError(f"--output {output}: cannot be written ({error.strerror})") from None
+
+
+def _told(report: Report, output_format: Format, output: Path | None) -> bool:
+    """Tell the result; where its file cannot be written after all, on standard output, and False."""
+    try:
+        tell(report, output_format, output)
+    except OSError as error:
+        if output is None:
+            raise
+        say(f"{output}: cannot be written ({error.strerror}); the result goes to standard output")
+        tell(report, output_format, None)
+        return False
+    return True
 
 
 async def _measure(plan: Plan, store: Store | None, session: Session, random: SystemRandom, meter: Meter) -> Report:
     stop = asyncio.Event()
     _stop_on_signals(stop)
-    run_id = new_id(datetime.now(UTC), random)
+    run_id = Stamp(wall=datetime.now(UTC), random=random).new_id()
     with _progress(plan, meter) as progress, closing(StoreSink(store, run_id)) as sink:
         async with session:
             runner = Runner(plan=plan, session=session, sink=sink, progress=progress, meter=meter, random=random)
-            if store is not None:
-                store.begin_run(runner.report(run_id))
+            sink.begin(runner.report(run_id))
             return await runner.run(stop, run_id)
 
 
@@ -194,7 +226,7 @@ def _keep(report: Report, store: Store | None) -> None:
         return
     try:
         store.finish_run(report)
-    except StoreFull as error:
+    except StoreError as error:  # a full disk, a lock that is not given up: the result is told all the same
         say(str(error))
 
 

@@ -39,13 +39,13 @@ def http_handler(host: Host, world: World, *, secure: bool) -> Handler:
     if host.role in (Role.WEB, Role.NEWS):
         return _site(host)
     if host.role is Role.DOH:
-        return _doh(world)
+        return _doh(host, world)
     return _media(host)
 
 
-def dns_answer(query: bytes, world: World) -> bytes | None:
-    """The resolver's answer: the address of a host of this world, NXDOMAIN for other names; None for what is not a
-    query.
+def dns_answer(query: bytes, world: World, resolver: Host) -> bytes | None:
+    """What `resolver` answers: the addresses of a host of this world, for other names NXDOMAIN or what it invents; None
+    for what is not a query.
     """
     try:
         message = dns.message.from_wire(query)
@@ -56,11 +56,13 @@ def dns_answer(query: bytes, world: World) -> bytes | None:
     question = message.question[0]
     response = dns.message.make_response(message, recursion_available=True)
     name = question.name.to_text(omit_final_dot=True).lower()
-    address = world.address_of(name)
-    if address is None:
+    addresses = world.listed_addresses(name, resolver)
+    if not addresses and resolver.manners.invents is not None:
+        addresses = (resolver.manners.invents,)
+    if not addresses:
         response.set_rcode(dns.rcode.NXDOMAIN)
     elif question.rdtype == dns.rdatatype.A:
-        record = dns.rrset.from_text(question.name, DNS_TTL_SECONDS, dns.rdataclass.IN, dns.rdatatype.A, address)
+        record = dns.rrset.from_text(question.name, DNS_TTL_SECONDS, dns.rdataclass.IN, dns.rdatatype.A, *addresses)
         response.answer.append(record)
     return response.to_wire()
 
@@ -107,7 +109,7 @@ async def _notice(request: web.BaseRequest) -> web.StreamResponse:
     return web.Response(text=text, content_type="text/html")
 
 
-def _doh(world: World) -> Handler:
+def _doh(host: Host, world: World) -> Handler:
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         if request.path != "/dns-query":
             return web.Response(status=404)
@@ -119,7 +121,7 @@ def _doh(world: World) -> Handler:
                 query = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
             except binascii.Error:
                 return web.Response(status=400)
-        wire = dns_answer(query, world)
+        wire = dns_answer(query, world, host)
         if wire is None:
             return web.Response(status=400)
         return web.Response(body=wire, content_type=DNS_MESSAGE_TYPE)
@@ -136,7 +138,7 @@ def _media(host: Host) -> Handler:
         prefix = "/__down" if host.role is Role.CONTROL_MEDIA else "/media/"
         if host.role is Role.UPLOAD or not request.path.startswith(prefix):
             return web.Response(status=404, text="not found\n")
-        return await _give(request)
+        return await _give(request, host.manners.object_bytes)
 
     return answer
 
@@ -152,10 +154,11 @@ async def _take(request: web.BaseRequest, host: Host) -> web.StreamResponse:
     return web.json_response({"error": "sign in first"}, status=host.upload_status)
 
 
-async def _give(request: web.BaseRequest) -> web.StreamResponse:
-    """`bytes` bytes, or the part of them that Range asks for."""
+async def _give(request: web.BaseRequest, at_most_bytes: int | None) -> web.StreamResponse:
+    """`bytes` bytes, but no more than the object has, or the part of them that Range asks for."""
     text = request.query.get("bytes", "")
     whole_bytes = min(int(text), MAX_OBJECT_BYTES) if text.isdecimal() else DEFAULT_OBJECT_BYTES
+    whole_bytes = min(whole_bytes, at_most_bytes) if at_most_bytes is not None else whole_bytes
     span = request.http_range
     first = min(span.start or 0, whole_bytes) if (span.start or 0) >= 0 else max(0, whole_bytes + span.start)
     end = min(whole_bytes, span.stop) if span.stop is not None else whole_bytes

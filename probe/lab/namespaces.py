@@ -41,6 +41,7 @@ INNER_MAC = {"vantage": "02:00:00:00:01:02", "servers": "02:00:00:00:02:02"}
 MIDDLE_MAC = {"vantage": "02:00:00:00:01:01", "servers": "02:00:00:00:02:01"}
 HOME_CONGESTION_CONTROL = "cubic"
 SERVER_NET = "198.18.0.0/15"  # RFC 2544: set aside for tests of network devices
+HOME_NET = "192.168.78.0/24"  # where a resolver with a private address may live
 SERVERS_OWN_ADDRESS = "198.19.254.1"
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -121,7 +122,8 @@ def configure_vantage(directory: Path) -> None:
 
 
 def configure_servers() -> None:
-    """Inside the servers' namespace: all of `SERVER_NET` is local; the way back leads to the vantage point."""
+    """Inside the servers' namespace: all of `SERVER_NET` and `HOME_NET` is local; the way back leads to the vantage
+    point."""
     _ip_batch(
         [
             "link set dev lo up",
@@ -129,6 +131,7 @@ def configure_servers() -> None:
             f"address add {SERVERS_OWN_ADDRESS}/32 dev {INNER_NAME}",
             f"link set dev {INNER_NAME} up",
             f"route add local {SERVER_NET} dev lo",
+            f"route add local {HOME_NET} dev lo",
             f"route add default dev {INNER_NAME}",
         ]
     )

@@ -14,6 +14,8 @@ from enum import Enum
 
 from ruamel.yaml import YAML
 
+from probe.lab.manners import Listed, Manners
+
 FAR_EXTRA_RTT_SECONDS = 0.140
 ISP_RESOLVER_ADDRESS = "198.18.0.53"
 DEMO_TARGETS = ("photogram", "linkhub", "talkline", "gazette", "birdnet", "vidtube")
@@ -39,7 +41,8 @@ class Host:
     `extra_rtt_seconds` is the distance beyond the line's own round trip, `pacing_bps` the server's own limit for each
     connection. `strict_names`: a TLS alert for a name that is not its own; otherwise its own certificate for every
     name. An upload host answers `upload_status` after the body, or at once with `answers_early`. With `dead` nobody
-    is there and packets vanish.
+    is there and packets vanish. A name with several addresses is several hosts of that name; `listed` says which
+    resolvers give this one's.
     """
 
     name: str
@@ -52,6 +55,8 @@ class Host:
     upload_status: int = 401
     answers_early: bool = False
     dead: bool = False
+    listed: Listed = Listed.EVERYWHERE
+    manners: Manners = Manners()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +96,12 @@ class World:
 
     def address_of(self, name: str) -> str | None:
         return next((host.address for host in self.hosts if host.name == name), None)
+
+    def listed_addresses(self, name: str, resolver: Host) -> tuple[str, ...]:
+        """What `resolver` gives for the name, () where it knows none."""
+        view = Listed.BY_ISP if resolver.role is Role.RESOLVER else Listed.BY_CONTROLS
+        found = (host for host in self.hosts if host.name == name)
+        return tuple(host.address for host in found if host.listed in (Listed.EVERYWHERE, view))
 
     def changed(self, name: str, **changes: object) -> "World":
         """The same world with other fields in the host called `name` (`world.changed("media.birdnet.test",
@@ -226,10 +237,11 @@ def targets_yaml(world: World) -> str:
 
 def _target(platform: Platform) -> dict[str, object]:
     target: dict[str, object] = {"id": platform.id, "name": platform.name, "category": platform.category}
-    sites = [f"https://{host.name}/" for host in platform.hosts if host.role in (Role.WEB, Role.NEWS)]
-    sites += [f"http://{host.name}/" for host in platform.hosts if host.role is Role.NEWS]
-    download = [f"https://{h.name}/media/1.bin?bytes={{bytes}}" for h in platform.hosts if h.role is Role.MEDIA]
-    upload = [f"https://{h.name}/upload" for h in platform.hosts if h.role is Role.UPLOAD]
+    names = {role: list(dict.fromkeys(h.name for h in platform.hosts if h.role is role)) for role in Role}
+    sites = [f"https://{name}/" for name in (*names[Role.WEB], *names[Role.NEWS])]
+    sites += [f"http://{name}/" for name in names[Role.NEWS]]
+    download = [f"https://{name}/media/1.bin?bytes={{bytes}}" for name in names[Role.MEDIA]]
+    upload = [f"https://{name}/upload" for name in names[Role.UPLOAD]]
     target["sites"] = sites
     if download or upload:
         target["media"] = {"download": download, "upload": upload}

@@ -11,6 +11,7 @@ import socket
 import ssl
 
 from probe.failure import Failure
+from probe.net.meter import TooManyBytesError
 from probe.net.trust import classify_verification
 
 # What an operation on the network may raise because of the network; anything else is our bug and is let through.
@@ -70,6 +71,7 @@ _BY_TYPE: tuple[tuple[type[BaseException], Failure], ...] = (
     (ConnectionAbortedError, Failure.CONNECTION_ABORTED),
     (PermissionError, Failure.PERMISSION_DENIED),
     (asyncio.IncompleteReadError, Failure.EOF),
+    (TooManyBytesError, Failure.HTTP_REQUEST_FAILED),
 )
 
 

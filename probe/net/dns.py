@@ -20,6 +20,7 @@ from probe.net.getaddrinfo import AddressLookups
 from probe.net.icmp import ask_for_icmp
 from probe.net.instruments import Instruments, KnownAddresses
 from probe.net.limits import require_time
+from probe.wire.bogon import is_private
 from probe.wire.names import to_ascii
 
 DNS_PORT = 53
@@ -27,6 +28,7 @@ UDP_TRIES = 2  # one lost datagram must not look like a silent resolver
 MAX_REPLIES = 16
 MAX_SERVERS = 3  # resolv.conf(5): the C library uses no more
 
+HOST_BITS = 64  # of an IPv6 address; the rest is the line's prefix (RFC 4291 §2.5.4)
 RESOLV_CONF = Path("/etc/resolv.conf")
 STUB_UPSTREAMS = Path("/run/systemd/resolve/resolv.conf")
 
@@ -48,7 +50,26 @@ def _nameservers(path: Path) -> tuple[str, ...]:
     words = (line.split() for line in lines)
     named = (word[1] for word in words if len(word) > 1 and word[0] == "nameserver")
     # One with a zone is the link's own router: to dial it, and to name it, would take the interface's name.
-    return tuple(dict.fromkeys(server for server in named if _is_literal(server) and "%" not in server))
+    literals = dict.fromkeys(server for server in named if _is_literal(server) and "%" not in server)
+    return tuple(server for server in literals if not shares_our_prefix(server))
+
+
+def shares_our_prefix(server: str) -> bool:
+    """Whether a public IPv6 address lies in the /64 that this machine would speak to it from.
+
+    It is the home router's then, and its prefix names the line as our own address does (design §5): getaddrinfo asks
+    it all the same, evidence does not name it. No packet is sent.
+    """
+    address = ipaddress.ip_address(server)
+    if address.version == 4 or is_private(server):
+        return False
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect((server, DNS_PORT))
+        except OSError:
+            return False
+        ours = ipaddress.ip_address(sock.getsockname()[0].partition("%")[0])
+    return int(ours) >> HOST_BITS == int(address) >> HOST_BITS
 
 
 def _is_literal(text: str) -> bool:

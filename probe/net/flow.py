@@ -14,10 +14,14 @@ import sys
 from collections.abc import Mapping
 from typing import Protocol
 
+from probe.net.meter import TooManyBytesError
+
 RECEIVE_BUFFER_BYTES = 512 * 1024
 MAX_RECORD_BYTES = 16 * 1024  # of a TLS record's plain text (RFC 8446 §5.1)
 PLAIN_BUFFER_BYTES = 4 * MAX_RECORD_BYTES
 MAX_HANDSHAKE_BYTES = 256 * 1024  # a longer handshake is not one
+# Beyond the body that is asked for: handshake, head, records' headers, and what is read at once before it is stopped.
+MAX_EXTRA_BYTES = MAX_HANDSHAKE_BYTES + RECEIVE_BUFFER_BYTES
 RESET_ON_CLOSE = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)  # struct linger: on, 0 s
 
 
@@ -47,14 +51,23 @@ class Flow(asyncio.BufferedProtocol):
     """A connected socket, secured by `tls` unless that is None, feeding `sink` once `attach`ed.
 
     `wire_sent_bytes` counts what was given to the transport, TLS included; `unsent_bytes` of it wait in this process.
+    A peer that sends more than `max_received_bytes`, TLS's own records included, breaks the flow.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, tls: ssl.SSLContext | None, server_name: str) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        tls: ssl.SSLContext | None,
+        server_name: str,
+        *,
+        max_received_bytes: int,
+    ) -> None:
         self.secured: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[None] = loop.create_future()
         self.paused = False
         self.wire_sent_bytes = 0
         self.wire_received_bytes = 0
+        self._max_received_bytes = max_received_bytes
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = None
         if tls is not None:
@@ -128,6 +141,9 @@ class Flow(asyncio.BufferedProtocol):
 
     def buffer_updated(self, num_bytes: int) -> None:
         self.wire_received_bytes += num_bytes
+        if self.wire_received_bytes > self._max_received_bytes:
+            self._break(TooManyBytesError("the peer sends more than was asked for"))
+            return
         if self._tls is None:
             if self._sink is not None:
                 self._sink.received(self._raw[:num_bytes])

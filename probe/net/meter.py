@@ -11,6 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
+# What one connection may bring: a handshake of 256 KB, a head and a body of 64 KB each and what the event loop reads
+# at once, or a thousand answers of a resolver. Framing, empty chunks and TLS's own records cost data and no memory, so
+# without this a server could use up a person's data plan until the deadline.
+MAX_RECEIVED_BYTES = 1024 * 1024
+
+
+class TooManyBytesError(OSError):
+    """The peer sent more than belongs to any answer."""
+
 
 class Meter:
     """Bytes sent and received; what one meter counts, its parent counts too."""
@@ -56,6 +65,9 @@ class MeteredSocket(socket.socket):
         self._meter.add(0, count)
         if not count:
             self.at_eof = True
+        if self.received_bytes > MAX_RECEIVED_BYTES:
+            self.error = TooManyBytesError("the peer sends more than an answer")
+            raise self.error
 
     def _sent(self, count: int) -> None:
         self.sent_bytes += count

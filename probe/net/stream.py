@@ -23,7 +23,7 @@ from probe.net.icmp import ask_for_icmp, read_icmp, stop_icmp
 from probe.net.instruments import Instruments, KnownAddresses
 from probe.net.limits import require_time
 from probe.net.meter import MeteredSocket
-from probe.net.trust import describe, name_fits
+from probe.net.trust import ALPN_PROTOCOLS, MAX_KEPT_NAME_CHARACTERS, describe, name_fits
 from probe.wire.names import to_ascii
 
 MAX_HANDSHAKE_BYTES = 256 * 1024  # a long chain has 20 KB; what sends more wastes our time
@@ -232,7 +232,8 @@ def _record_error(error: BaseException, progress: _Progress) -> None:
 def _record_success(tls: ssl.SSLObject, known: KnownAddresses, verified_name: str | None, progress: _Progress) -> None:
     progress.stage = TlsStage.FINISHED
     progress.tls_version = tls.version()
-    progress.alpn = tls.selected_alpn_protocol()
+    chosen = tls.selected_alpn_protocol()
+    progress.alpn = chosen if chosen in ALPN_PROTOCOLS else None  # some libraries take whatever the server says
     leaf = tls.getpeercert(binary_form=True)
     if leaf is not None:
         progress.certificate = scrubbed(describe(leaf), known)
@@ -241,10 +242,17 @@ def _record_success(tls: ssl.SSLObject, known: KnownAddresses, verified_name: st
 
 
 def scrubbed(certificate: Certificate, known: KnownAddresses) -> Certificate:
-    """A certificate may be made out to an address, the vantage point's own included (a router's, an interceptor's)."""
+    """A certificate may be made out to an address, the vantage point's own included (a router's, an interceptor's).
+
+    Cut only then, so that no half of an address stays.
+    """
+
+    def kept(text: str) -> str:
+        return known.scrub(text)[:MAX_KEPT_NAME_CHARACTERS]
+
     return replace(
         certificate,
-        subject=known.scrub(certificate.subject),
-        issuer=known.scrub(certificate.issuer),
-        names=tuple(known.scrub(name) for name in certificate.names),
+        subject=kept(certificate.subject),
+        issuer=kept(certificate.issuer),
+        names=tuple(kept(name) for name in certificate.names),
     )

@@ -17,12 +17,13 @@ from probe.net.alerts import alert_of_error
 from probe.net.base import Clock, TransferRequest
 from probe.net.classify import classify
 from probe.net.exchange import Download, Exchange, Upload
-from probe.net.flow import Flow
+from probe.net.flow import MAX_EXTRA_BYTES, Flow
 from probe.net.limits import AddressGate
 from probe.net.meter import Meter
 from probe.net.ports import Ports
 from probe.net.trust import Trust, name_fits
 
+FRAMING = 1.1  # a TLS record of 1 KB, which some servers write, has 2 % of header and tag, a chunk of it another
 HOSTNAME_MISMATCH = 62  # X509_V_ERR_HOSTNAME_MISMATCH (openssl/x509_vfy.h)
 
 
@@ -97,7 +98,9 @@ class _Attempt:
         loop = asyncio.get_running_loop()
         request = self._request
         context = _context(request, trust)
-        self._flow = flow = Flow(loop, context, request.server_name)
+        asked_bytes = request.num_bytes if request.direction is Direction.DOWNLOAD else 0
+        limit = int(asked_bytes * FRAMING) + MAX_EXTRA_BYTES
+        self._flow = flow = Flow(loop, context, request.server_name, max_received_bytes=limit)
         await loop.create_connection(lambda: flow, sock=self._sock)
         try:
             await flow.secured

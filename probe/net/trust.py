@@ -23,6 +23,7 @@ from probe.wire.names import to_ascii
 ALPN_PROTOCOLS = ("http/1.1",)
 MAX_KEPT_NAMES = 100  # of a certificate; some CDNs list as many, more only serves to waste memory
 MAX_KEPT_NAME_CHARACTERS = 256
+MAX_READ_NAME_CHARACTERS = 4096  # a name is scrubbed whole before it is cut to what is kept; a longer one is none
 
 # X509_verify_cert's error codes (openssl/x509_vfy.h) that speak of an authority this store does not know.
 UNKNOWN_AUTHORITY_CODES = frozenset({2, 18, 19, 20, 21, 27})
@@ -97,20 +98,23 @@ def _matches(pattern: str, wanted: str) -> bool:
 
 
 def describe(leaf_der: bytes) -> Certificate:
-    """The leaf's fields, as text still to be scrubbed. A leaf that cannot be parsed keeps its fingerprint alone."""
+    """The leaf's fields, as text still to be scrubbed, and then cut to `MAX_KEPT_NAME_CHARACTERS`.
+
+    A leaf that cannot be parsed keeps its fingerprint alone.
+    """
     fingerprint = sha256(leaf_der).hexdigest()
     try:
         leaf = x509.load_der_x509_certificate(leaf_der)
         return Certificate(
             sha256=fingerprint,
-            subject=leaf.subject.rfc4514_string()[:MAX_KEPT_NAME_CHARACTERS],
-            issuer=leaf.issuer.rfc4514_string()[:MAX_KEPT_NAME_CHARACTERS],
+            subject=_readable(leaf.subject.rfc4514_string()),
+            issuer=_readable(leaf.issuer.rfc4514_string()),
             names=_alternative_names(leaf),
             not_before=leaf.not_valid_before_utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
             not_after=leaf.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
             self_signed=leaf.subject == leaf.issuer,
         )
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, x509.InvalidVersion):
         return Certificate(
             sha256=fingerprint, subject="", issuer="", names=(), not_before="", not_after="", self_signed=False
         )
@@ -123,4 +127,8 @@ def _alternative_names(leaf: x509.Certificate) -> tuple[str, ...]:
         return ()
     dns = names.get_values_for_type(x509.DNSName)
     addresses = (str(a) for a in names.get_values_for_type(x509.IPAddress))
-    return tuple(n[:MAX_KEPT_NAME_CHARACTERS] for n in (*dns, *addresses))[:MAX_KEPT_NAMES]
+    return tuple(_readable(name) for name in (*dns, *addresses))[:MAX_KEPT_NAMES]
+
+
+def _readable(name: str) -> str:
+    return name if len(name) <= MAX_READ_NAME_CHARACTERS else ""

@@ -1,4 +1,4 @@
-"""Every rule of every judge, in one tuple: for `explain`, and for the test that no rule is unexplained or named twice."""
+"""Every rule of every judge, in one tuple: for `explain`, and for the test that each is unique and explained."""
 
 from typing import Any
 

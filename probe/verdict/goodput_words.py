@@ -112,12 +112,11 @@ def unchecked(f: DirectionFacts) -> str:
 
 def server_slow(f: DirectionFacts) -> str:
     named = "the name makes no difference" if f.named is not None else "names could not be compared"
-    times = (
-        f"; the target's server gives {f.server_ratio:.2f} of a control's rate, distance allowed for"
-        if f.server_ratio is not None
-        else ""
+    known = f.server_ratio is not None
+    share = (
+        f"; the target's server gives {f.server_ratio:.2f} of a control's rate, distance allowed for" if known else ""
     )
-    return f"{_direction(f)} undecided: {named}{times}, as a slow or far server does; {_figures(f)}"
+    return f"{_direction(f)} undecided: {named}{share}, as a slow or far server does; {_figures(f)}"
 
 
 def no_control(f: DirectionFacts) -> str:

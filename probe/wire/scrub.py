@@ -27,13 +27,14 @@ _ESCAPES = (
     r"|&(?:amp;){0,4}\#[xX]0{0,8}(?P<hex>[0-9A-Fa-f]{1,4});?"
     r"|&(?:amp;){0,4}(?P<named>period|colon|hyphen|dash|lowbar|percnt|sol);"
     r"|\\{1,8}(?:u\{?0{0,4}|x)(?P<slash>[0-9A-Fa-f]{2})\}?"
+    r"|(?P<dot>\\{1,8}\.|[\[(]\ ?(?:\.|dot)\ ?[\])])"
     r"|(?P<nothing><wbr\ ?/?>|&(?:amp;){0,4}(?:shy|zwj|zwnj|NoBreak|ZeroWidthSpace);)"
 )
 # A backslash and digits, as style sheets and C write it, may also be a folder's name that begins with an address.
 _NUMBERED = r"|\\{1,8}0{0,4}(?P<css>[23][0-9A-Fa-f])\ ?|\\{1,8}0(?P<octal>[4-7][0-7])"
 _ESCAPE = re.compile(_ESCAPES)
 _ANY_ESCAPE = re.compile(_ESCAPES + _NUMBERED)
-_SPECIAL = re.compile(r"[%&\\\x00-\x08\x0b\x0e-\x1f\x7f-\U0010ffff]|<wbr")
+_SPECIAL = re.compile(r"[\[(]\ ?(?:\.|dot)|[%&\\\x00-\x08\x0b\x0e-\x1f\x7f-\U0010ffff]|<wbr")
 _SPECIAL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\U0010ffff]")
 _NAMED = {"period": ".", "colon": ":", "hyphen": "-", "dash": "-", "lowbar": "_", "percnt": "%", "sol": "/"}
 _DOTS = "。．｡․·∙⋅"  # what other scripts and typographers write for a full stop
@@ -41,7 +42,7 @@ _DASHES = "‐‑‒–—−－"
 _COLONS = "：∶ː"
 
 _NUMBER = r"(?:0[xX][0-9A-Fa-f]{1,16}|[0-9]+)"
-_NUMBERS = re.compile(rf"(?<![0-9]){_NUMBER}(?:(?:\ ?\.\ ?|[-_]|,\ ?){_NUMBER})+")
+_NUMBERS = re.compile(rf"(?<![0-9]){_NUMBER}(?:(?:\ ?\.\ ?|[-_/;:|+]|,\ ?){_NUMBER})+")
 _LONG_NUMBER = re.compile(r"(?<![0-9])[0-9]{8,16}(?![0-9])")
 _HEX_NUMBER = re.compile(r"0[xX][0-9A-Fa-f]{6,}")
 _HEX_WORD = re.compile(r"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{8}|[23fF][0-9A-Fa-f]{31})(?![0-9A-Fa-f])")
@@ -154,6 +155,8 @@ def _plain_character(character: str) -> str:
 
 def _unescape(match: re.Match[str]) -> str:
     groups = match.groupdict()
+    if groups["dot"]:
+        return "."
     if groups["named"]:
         return _NAMED[groups["named"]]
     if groups["decimal"]:
@@ -183,10 +186,10 @@ def _addresses(plain: str, keep: frozenset[str]) -> Iterator[tuple[int, int]]:
 
 def _is_ipv4_like(run: str) -> bool:
     """Four numbers or more; or fewer, as inet_aton reads them: the last one fills what the others leave."""
-    numbers = re.split(r"[ ._,-]+", run)
+    numbers = re.split(r"[ ._,/;:|+-]+", run)
     if len(numbers) >= 4:
         return True
-    if any(separator in run for separator in "-_,"):
+    if any(separator in run for separator in "-_,/;:|+"):
         return False
     values = [_value(number) for number in numbers]
     return values[-1] > MAX_OCTET and all(value <= MAX_OCTET for value in values[:-1]) and values[0] > 0

@@ -25,6 +25,7 @@ LEVELS: dict[str, int] = {
     "probe.judgement": 4,
     "probe.budget": 4,
     "probe.runner": 4,
+    "probe.assembly": 4,
     "probe.records": 4,
     "probe.store": 4,
     "probe.report": 5,

@@ -202,6 +202,17 @@ def test_a_far_server_is_not_far_below_its_control() -> None:
     assert judge_direction(series(trials)).state is not State.THROTTLED
 
 
+def test_a_far_strict_server_whose_distance_explains_its_rate_is_ok() -> None:
+    def far(arm: Arm) -> Transfer:
+        return transfer(arm, steady(5e6), rtt=0.18)
+
+    unserved = pairs(lambda arm: refused(FAST(arm), status=421), FAST, 1, arms=AT_CONTROL)
+    verdict = judge_direction(series([*STRICT, *pairs(far, FAST, 2, arms=BETWEEN, start=1), *unserved]))
+    assert verdict.rule_ids == ("goodput.not_slower_than_control",)
+    slow = [*STRICT, *pairs(lambda arm: transfer(arm, steady(1e6), rtt=0.18), FAST, 2, arms=BETWEEN, start=1)]
+    assert judge_direction(series([*slow, *unserved])).state is State.INCONCLUSIVE
+
+
 def test_ok_tells_what_it_could_have_seen() -> None:
     facts = judge_direction(CASES["goodput.name_not_slower_at_target"]).facts.download
     assert facts is not None and facts.detectable_ratio is not None and facts.detectable_burst_bytes is not None

@@ -67,7 +67,7 @@ def test_the_demo_has_its_six_targets_and_rules() -> None:
 )
 def test_the_resolvers_answers(name: str, qtype: str, rcode: dns.rcode.Rcode, addresses: list[str]) -> None:
     query = dns.message.make_query(name, qtype)
-    wire = dns_answer(query.to_wire(), small_internet())
+    wire = dns_answer(query.to_wire(), small_internet(), small_internet().resolver)
     assert wire is not None
     response = dns.message.from_wire(wire)
     assert query.is_response(response)
@@ -76,6 +76,6 @@ def test_the_resolvers_answers(name: str, qtype: str, rcode: dns.rcode.Rcode, ad
 
 
 def test_garbage_gets_no_answer() -> None:
-    assert dns_answer(b"\0" * 5, small_internet()) is None
+    assert dns_answer(b"\0" * 5, small_internet(), small_internet().resolver) is None
     response = dns.message.make_response(dns.message.make_query("birdnet.test", "A"))
-    assert dns_answer(response.to_wire(), small_internet()) is None
+    assert dns_answer(response.to_wire(), small_internet(), small_internet().resolver) is None

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from probe import registry, runner
+from probe import assembly, registry, runner
+from probe.assembly import Plan
 from probe.checks.context import Context, ControlSite
 from probe.model.results import (
     AttemptStatus,
@@ -24,7 +25,7 @@ from probe.model.targets import Controls, Endpoint, Target
 from probe.net.base import Net
 from probe.net.meter import Meter
 from probe.registry import Check
-from probe.runner import Plan, Runner, default_seconds
+from probe.runner import Runner, default_seconds
 from probe.verdict import network as network_verdict
 from tests.factories import dns_evidence, reach_evidence, tls_evidence, verdict
 from tests.fakes import ScriptedNet
@@ -92,6 +93,7 @@ def make(
     moved: int = 0,
 ) -> tuple[Runner, Collector]:
     monkeypatch.setattr(runner, "CHECKS", tuple(checks))
+    monkeypatch.setattr(assembly, "CHECKS", tuple(checks))
     monkeypatch.setattr(registry, "BY_NAME", registry.BY_NAME | {c.name: c for c in checks})
     for module in ("probe.judgement.BY_NAME",):
         monkeypatch.setattr(module, registry.BY_NAME)
@@ -251,3 +253,24 @@ async def test_a_failing_control_is_no_neutral_name(monkeypatch: pytest.MonkeyPa
 def test_default_time_limits_keep_the_promise() -> None:
     assert default_seconds(1) <= 90
     assert default_seconds(4) <= 300
+
+
+async def test_what_was_never_begun_is_not_called_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = asyncio.Event()
+
+    async def stops(ctx: Context[Any]) -> object:
+        if ctx.target is not None:
+            stop.set()
+            await asyncio.sleep(0)
+        return dns_evidence(ctx.input)
+
+    async def never(ctx: Context[Any]) -> object:
+        if ctx.target is not None:
+            await asyncio.Event().wait()
+        return tls_evidence(ctx.input)
+
+    made, _ = make(monkeypatch, (check("dns", stops), check("reach", never), check("tls", never)))
+    report = await made.run(stop, "run")
+    statuses = {m.check: m.attempt.status for m in report.targets[0].measurements}
+    assert statuses["tls"] is AttemptStatus.NOT_SCHEDULED
+    assert report.targets[0].verdict.state is State.INCONCLUSIVE
