@@ -17,6 +17,7 @@ from probe.lab.world import Host, Role
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 CAPTCHA = "<html><head><title>Attention</title></head><body><h1>Are you a person? Solve this.</h1></body></html>"
 STUCK_SECONDS = 60.0  # longer than any transfer
+READ_AHEAD_BYTES = 4096
 SHORT_BODY = b"x" * 2000
 
 
@@ -53,7 +54,11 @@ async def _said(
         text = CAPTCHA if manners.status == 403 else f"error {manners.status}\n"
         return web.Response(status=manners.status, text=text, content_type="text/html")
     if manners.reads_bytes is not None and request.method in ("POST", "PUT"):
+        transport = _transport(request)
+        # typeshed does not know it of TLS transports; without it TLS reads on, 256 KB into its own buffers
+        transport.set_read_buffer_limits(high=READ_AHEAD_BYTES)  # type: ignore[attr-defined]
         await request.content.readexactly(manners.reads_bytes)
+        cast("asyncio.ReadTransport", transport).pause_reading()
         await asyncio.sleep(STUCK_SECONDS)
     if manners.overstated_bytes and secure:
         response = web.StreamResponse(headers={"Content-Type": "text/html"})

@@ -270,11 +270,18 @@ class Upload(Exchange):
         return self._written_bytes == self.wanted_bytes and not self.flow.unsent_bytes
 
     def _check_arrival(self) -> None:
-        """End when all has arrived: by the peer's kernel's word, or by its program's where ours tells nothing."""
+        """End when all has arrived: by the peer's kernel's word, or by its program's where ours tells nothing.
+
+        Or when our kernel has given the connection up: after the peer's FIN the event loop reads no more, and would
+        not hear of the RST by which a server that has answered early drops the rest.
+        """
         if self._all_left():
-            acked = self._acknowledged_bytes(tcpinfo.read_raw(self.sock))
+            raw = tcpinfo.read_raw(self.sock)
+            acked = self._acknowledged_bytes(raw)
             if self._answered if acked is None else acked >= self.flow.wire_sent_bytes:
                 self._end(None, complete=True)
+            elif raw is not None and tcpinfo.is_closed(raw):
+                super().broken(ConnectionResetError("reset after the peer had finished"))
 
     def _acknowledged_bytes(self, raw: bytes | None) -> int | None:
         """Bytes of our stream that the peer's kernel has, from its very first byte."""

@@ -18,6 +18,9 @@ NO_MIN_RTT = 0xFFFF_FFFF  # the kernel's "not measured yet"
 MICROSECONDS = 1e6
 BITS = 8
 
+STATE = 0  # the first byte
+STATE_CLOSE = 7  # include/net/tcp_states.h: reset, or both directions ended
+
 # offset in bytes of each field; the first group is u32, the second u64
 U32_SND_MSS = 16
 U32_RTT = 68
@@ -66,6 +69,11 @@ def u64(raw: bytes, offset: int) -> int | None:
     """A 64-bit field, None where `raw` ends before it does."""
     found: int | None = _U64.unpack_from(raw, offset)[0] if len(raw) >= offset + _U64.size else None
     return found
+
+
+def is_closed(raw: bytes) -> bool:
+    """Whether the connection is over: nothing more will be sent or acknowledged."""
+    return len(raw) > STATE and raw[STATE] == STATE_CLOSE
 
 
 def parse_tcp_info(raw: bytes) -> TcpInfo:

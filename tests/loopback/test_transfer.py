@@ -290,6 +290,28 @@ async def test_upload_that_the_server_ends_with_a_refusal(client: Client, tls: s
     check_series(done)
 
 
+async def test_upload_reset_after_the_server_had_finished(client: Client, tls: ssl.SSLContext) -> None:
+    """All is in our kernel by then, and the event loop, which read the peer's FIN, does not hear of the RST."""
+
+    async def handle(peer: Peer) -> None:
+        await peer.shake()
+        await peer.read_head()
+        reading = peer.writer.transport
+        assert isinstance(reading, asyncio.Transport)
+        reading.pause_reading()
+        await peer.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await peer.send_wire(peer.encrypt(b""))
+        peer.writer.write_eof()
+        await asyncio.sleep(0.2)
+        peer.reset()
+
+    async with media_server(tls, handle, receive_buffer_bytes=8 * KB) as port:
+        done = await client.run(UP, port, 256 * KB)
+    assert (done.failure, done.complete, done.cut, done.status) == (Failure.CONNECTION_RESET, False, False, 403)
+    assert 0 < done.num_bytes < 256 * KB
+    check_series(done)
+
+
 async def test_aiohttp_takes_uploads_and_serves_ranges(client: Client, tls: ssl.SSLContext, tmp_path: Path) -> None:
     sizes: list[int] = []
 
