@@ -241,25 +241,28 @@ def _allowed_bytes(wanted: int | None, store: Store | None) -> int:
 
 
 def _agreed(options: Options, store: Store | None) -> consent.Consent:
-    """What was agreed to before, on this machine and in this call."""
+    """What was agreed to before, on this machine and in this call; what was agreed to under another policy is void."""
     stored = store.consent() if store is not None else None
     version = int(stored.policy_version) if stored is not None and stored.policy_version.isdigit() else 0
-    high = options.high_risk or (stored is not None and "high" in stored.risk_groups)
-    return consent.Consent(policy_version=version, high_risk=high)
+    remembered = stored is not None and version == consent.POLICY_VERSION and "high" in stored.risk_groups
+    return consent.Consent(policy_version=version, high_risk=options.high_risk or remembered)
 
 
 def _ask(
     targets: Sequence[Target], listed: TargetList, max_bytes: int, store: Store | None, agreed: consent.Consent
 ) -> bool:
-    """Ask on the terminal and remember the answer; without a terminal the answer is no."""
+    """Ask on the terminal and remember the answer; without a terminal the answer is no.
+
+    A flag that includes the high-risk group is for its call alone: only an answer about that group is remembered.
+    """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     say(consent.question(targets, max_bytes=max_bytes))
     if not _yes("Do you agree? [y/N]"):
         return False
     _, risky = consent.split_by_risk(listed.targets)
-    high = agreed.high_risk
-    if risky and not high:
+    high = False
+    if risky and not agreed.high_risk:
         say(consent.risk_question(risky))
         high = _yes("Contact them as well, from the next run on? [y/N]")
     if store is not None:

@@ -2,7 +2,8 @@
 
 Titles, headers, issuers and names are written by servers, and by whoever forges them. `plain` leaves only visible
 characters on one line: no terminal escapes (ECMA-48), no control, format or bidirectional override characters, nothing
-that XML 1.0 forbids. Escaping for HTML, XML or Markdown is each format's own business, after this.
+that XML 1.0 forbids, and no commands to a CI system. Escaping for HTML, XML or Markdown is each format's own business,
+after this.
 """
 
 import re
@@ -18,6 +19,9 @@ _ESCAPES = re.compile(
     r"|\x9b[0-?]*[ -/]*[@-~]",  # CSI as one character
     re.DOTALL,
 )
+# What CI systems take for a command to themselves wherever a line of output begins with it ("::error::", "##[group]",
+# "##vso[…]"), and a wrapped line may begin with anything; no IPv6 address is written so.
+_COMMAND = re.compile(r"::(?=[a-f]{0,4}[g-z-])|##(?=\w{0,16}\[)", re.IGNORECASE)
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _LAST_OF_PLANE = 0xFFFE  # U+FFFE, U+FFFF and their like in other planes are no characters
 
@@ -29,7 +33,7 @@ def plain(text: str, *, limit: int = MAX_CHARACTERS) -> str:
     else:
         # Twice the limit bounds the work on a hostile text and leaves enough after escapes are gone.
         shown = "".join(_visible(c) for c in _ESCAPES.sub("", text[: limit * 2]))
-    shown = " ".join(shown.split())
+    shown = " ".join(_COMMAND.sub(lambda command: " ".join(command[0]), shown).split())
     return shown if len(shown) <= limit else shown[: limit - 1] + ELLIPSIS
 
 

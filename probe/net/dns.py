@@ -25,7 +25,7 @@ from probe.wire.names import to_ascii
 
 DNS_PORT = 53
 UDP_TRIES = 2  # one lost datagram must not look like a silent resolver
-MAX_REPLIES = 16
+MAX_REPLIES = 8  # an injector sends two or three beside the true one; each costs up to 10 ms to read
 MAX_SERVERS = 3  # resolv.conf(5): the C library uses no more
 
 HOST_BITS = 64  # of an IPv6 address; the rest is the line's prefix (RFC 4291 §2.5.4)

@@ -8,7 +8,7 @@ from probe.checks.dns import Evidence
 from probe.model.results import Facts, Mechanism, State, Strength, Verdict
 from probe.verdict import dns_facts as find
 from probe.verdict.dns_facts import FAILURES, DnsFacts
-from probe.verdict.resolutions import LIES, Outcome
+from probe.verdict.resolutions import LIES, Outcome, Resolution
 from probe.verdict.rules import Rule, first_match
 
 MIN_DENYING_CONTROLS = 2  # resolvers that must say so before a name counts as dead: one may filter it itself
@@ -28,8 +28,15 @@ def judge(evidence: Evidence) -> Verdict:
 
 
 def _is_dead(facts: DnsFacts) -> bool:
-    denied = facts.answered_controls > 0 and not facts.control
-    return denied and not facts.system and all(s.outcome in FAILURES for s in facts.servers)
+    """Whether nobody gives an address, what resolvers invent for names that do not exist left aside."""
+    denied = facts.answered_controls > 0 and not facts.control and set(facts.system) <= set(facts.invented)
+    return denied and all(s.outcome in FAILURES or _invents(facts, s) for s in facts.servers)
+
+
+def _invents(facts: DnsFacts, server: Resolution) -> bool:
+    """Whether a server gave what is given for names that cannot exist, and no handshake there proves the name."""
+    given = server.addresses
+    return server.outcome is not Outcome.GENUINE and bool(given) and set(given) <= set(facts.invented)
 
 
 def _local_disagrees(facts: DnsFacts) -> bool:
@@ -52,7 +59,8 @@ RULES: tuple[Rule[DnsFacts], ...] = (
         lambda f: _is_dead(f) and f.answered_controls >= MIN_DENYING_CONTROLS,
         State.DOWN,
         lambda f: f"{f.hostname} has no address, as {f.answered_controls} control resolvers say too",
-        "Neither the system's resolvers nor at least two control resolvers know an address: the name is dead.",
+        "Neither the system's resolvers nor at least two control resolvers know an address: the name is dead. What a "
+        "resolver invents for every name that does not exist is none.",
         mechanisms=lambda _: (Mechanism.SERVER_DEAD_NAME,),
     ),
     Rule(

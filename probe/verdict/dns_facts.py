@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from probe.checks.addresses import dialable, given, verifies
-from probe.checks.dns import Evidence
+from probe.checks.dns import Evidence, is_invented
 from probe.failure import Failure
 from probe.model.observations import DnsQuery
 from probe.model.results import Mechanism
@@ -52,7 +52,8 @@ class DnsFacts:
     """What the rules read.
 
     `answered_controls`: control resolvers that said anything, be it that there is no address; `giving_controls`: those
-    that gave one. `control_proved`: at an address that control gave, a handshake for the name verified.
+    that gave one. `control_proved`: at an address that control gave, a handshake for the name verified. `invented`:
+    what the system's resolvers answer for a name that cannot exist.
     """
 
     hostname: str
@@ -61,6 +62,7 @@ class DnsFacts:
     giving_controls: int
     control_proved: bool
     system: tuple[str, ...]
+    invented: tuple[str, ...]
     servers: tuple[Resolution, ...]
 
 
@@ -75,6 +77,7 @@ def derive(evidence: Evidence) -> DnsFacts:
         giving_controls=len({q.resolver for q in evidence.control if q.addresses}),
         control_proved=bool(proved & set(control)),
         system=given(evidence.system),
+        invented=given(q for q in evidence.decoy if is_invented(q.hostname)),
         servers=resolutions(evidence),
     )
 

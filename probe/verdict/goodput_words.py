@@ -77,7 +77,8 @@ def stalled_altogether(f: DirectionFacts) -> str:
 
 def signature(f: DirectionFacts) -> str:
     carried = f"every flow there carries a limiter's signature{_limit(f)}"
-    return f"{_direction(f)} slowed, probably by address: {_figures(f)}, and {carried}"
+    by = "probably by address" if f.named is not None else "by name or address"
+    return f"{_direction(f)} slowed, {by}: {_figures(f)}, and {carried}"
 
 
 def refused(f: DirectionFacts) -> str:

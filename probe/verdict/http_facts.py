@@ -142,7 +142,8 @@ def answer_words(facts: HttpFacts) -> str:
         return f"no answer for {facts.host}"
     if first.location is not None:
         return f"http://{facts.host} is redirected to {host_of(first.location) or 'an address'}"
-    return f"http://{facts.host} answers {first.status} with a page that is not its own over https"
+    beside = "is not its own over https" if facts.secure_answers else "does not name it"
+    return f"http://{facts.host} answers {first.status} with a page that {beside}"
 
 
 def final(facts: HttpFacts) -> HttpExchange | None:

@@ -19,13 +19,17 @@ SAME_PORTAL_MIN = 2  # control names that must get one and the same plain answer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """What one control site showed; `local_addresses`: where the line's own resolver puts it, asked only in doubt."""
+    """What one control site showed; `local_addresses`: where the line's own resolver puts it, asked only in doubt.
+
+    `unvouched`: handshakes where only the line's own resolver puts it, which say something about certificates' dates.
+    """
 
     host: str
     resolved: bool
     connected: bool
     ipv6: bool
     handshakes: tuple[TlsHandshake, ...]
+    unvouched: tuple[TlsHandshake, ...]
     plain: tuple[HttpExchange, ...]
     local_addresses: tuple[str, ...]
 
@@ -43,7 +47,12 @@ class Control:
 
     @property
     def wrong_date(self) -> bool:
-        return any(h.verify_failure is Failure.SSL_INVALID_CERTIFICATE for h in self.handshakes)
+        return any(h.verify_failure is Failure.SSL_INVALID_CERTIFICATE for h in self.shown)
+
+    @property
+    def shown(self) -> tuple[TlsHandshake, ...]:
+        """Every handshake. Where the clock is wrong no encrypted resolver answers either, and none is vouched for."""
+        return (*self.handshakes, *self.unvouched)
 
 
 def controls(measurements: Sequence[Measurement]) -> tuple[Control, ...]:
@@ -69,7 +78,7 @@ def judge(measurements: Sequence[Measurement]) -> Network:
     if _portal(found):
         reason = "every control site gets one and the same foreign answer: a captive portal is in the way"
         return Network(state=NetworkState.CAPTIVE_PORTAL, reason=reason, ipv6=ipv6, rule_id="network.captive_portal")
-    if any(c.handshakes for c in found) and all(c.wrong_date for c in found if c.handshakes):
+    if any(c.shown for c in found) and all(c.wrong_date for c in found if c.shown):
         reason = "every control's certificate is out of date or not yet valid here: check this machine's clock"
         return Network(state=NetworkState.CONTROLS_FAILING, reason=reason, ipv6=ipv6, rule_id="network.clock_wrong")
     reason = "control sites answer, but none with a valid certificate for its name"
@@ -110,12 +119,14 @@ def _control(host: str, measurements: Sequence[Measurement]) -> Control:
     evidence = [m.attempt.evidence for m in measurements if m.target == "" and _host(m.input) == host]
     resolved = connected = ipv6 = False
     handshakes: list[TlsHandshake] = []
+    unvouched: list[TlsHandshake] = []
     plain: list[HttpExchange] = []
     local_addresses: tuple[str, ...] = ()
     for item in evidence:
         match item:
             case dns.Evidence():
                 resolved = any(q.addresses for q in (*item.system, *item.control))
+                unvouched += item.handshakes
             case reach.Evidence():
                 good = [c for c in item.connects if c.failure is None]
                 connected, ipv6 = bool(good), any(c.endpoint.is_ipv6 for c in good)
@@ -135,6 +146,7 @@ def _control(host: str, measurements: Sequence[Measurement]) -> Control:
         connected=connected,
         ipv6=ipv6,
         handshakes=tuple(handshakes),
+        unvouched=tuple(unvouched),
         plain=tuple(plain),
         local_addresses=local_addresses,
     )

@@ -4,6 +4,7 @@ The ports of the wide world (53, 80, 443) lead to wherever the test's servers li
 network layer.
 """
 
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,6 +17,7 @@ import dns.rcode
 import pytest
 import trustme
 
+from probe.assembly import Plan
 from probe.commands.measure import StoreSink
 from probe.commands.progress import PlainProgress
 from probe.model.observations import DnsQuery, HttpExchange, TcpConnect, TlsHandshake, Transfer
@@ -29,7 +31,7 @@ from probe.net.instruments import Instruments
 from probe.net.live import LiveNet, Session
 from probe.net.meter import Meter
 from probe.net.trust import Trust
-from probe.runner import Plan, Runner
+from probe.runner import Runner
 from probe.store import Store
 from tests.loopback.conftest import Handler, Serve, server_context
 from tests.loopback.test_dns import Replies, answer, doh_server, resolver
@@ -127,7 +129,7 @@ async def small_internet(
 
     def ask(hostname: str) -> Resolved:
         if hostname not in known:
-            raise getaddrinfo.socket.gaierror(getaddrinfo.socket.EAI_NONAME, "no such name")
+            raise socket.gaierror(socket.EAI_NONAME, "no such name")
         return Resolved(addresses=(known[hostname],), canonical_name=canonical_name)
 
     monkeypatch.setattr(getaddrinfo, "ask", ask)

@@ -57,6 +57,9 @@ DISGUISES: tuple[Callable[[str], str], ...] = (
     lambda text: text.replace(".", "&period;").replace(":", "&colon;"),
     lambda text: text.replace(".", " . "),
     lambda text: text.replace(".", "<wbr>."),
+    lambda text: text.replace(".", "\\."),
+    lambda text: text.replace(".", "[.]"),
+    lambda text: text.replace(".", "(dot)"),
 )
 
 
@@ -70,6 +73,9 @@ def ipv4_notations(address: ipaddress.IPv4Address) -> list[str]:
         "-".join(octets),
         "_".join(octets),
         ",".join(octets),
+        "/".join(octets),
+        ";".join(octets),
+        "|".join(octets),
         f"{address}:8080",
         f"{address.reverse_pointer}.",
         "-".join(reversed(octets)),
@@ -140,7 +146,7 @@ def _apart(after: str) -> str:
 
 
 @settings(deadline=None)
-@given(public_ipv4(), st.integers(0, 19), st.sampled_from(DISGUISES), surroundings(), surroundings())
+@given(public_ipv4(), st.integers(0, 22), st.sampled_from(DISGUISES), surroundings(), surroundings())
 @example(ipaddress.IPv4Address("203.0.113.7"), 0, str, "100%20", "")
 @example(ipaddress.IPv4Address("203.0.113.7"), 0, str, "7.", ".8")
 @example(ipaddress.IPv4Address("203.0.113.7"), 0, str, "300.", "")

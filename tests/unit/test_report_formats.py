@@ -14,6 +14,7 @@ import pytest
 from probe import records
 from probe.formats.html import headline
 from probe.formats.markdown import MAX_BYTES, escape, render_markdown
+from probe.formats.plain import plain
 from probe.model.results import Facts, Report, State, Strength, TargetResult
 from probe.report import Format, render, write
 from tests.factories import EVIDENCE_TYPES, http_evidence, measurement, verdict
@@ -28,6 +29,11 @@ HOSTILE = (
     "\x1b[2J\x1b]0;owned\x07",
     "| **bold** | [link](http://evil.example) ![i](http://evil.example/i.png) @admin `x",
     "\u202egnp.exe\u0000\uffff\ud800",
+    "\x1b]8;;http\x3a//evil.example\x1b\\click\x1b]8;;\x1b\\",
+    "\u2066isolated\u2069 \u200fmarked \U000e0041tagged \ufeff\u2028\x85",
+    "</table></details><details open>\n# heading\n- item\n```",
+    "::error file=a::owned\r\n::add-mask::b\n##[group]c ##vso[task.setvariable variable=d]e ::stop-commands::f",
+    "w" * 20_000,
 )
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -320,6 +326,26 @@ def test_hostile_text_does_nothing_in_a_terminal(color: bool) -> None:
     own = re.sub(r"\x1b\[[\d;]*m", "", text)
     assert not CONTROL_CHARACTERS.search(own)
     assert "owned\x07" not in text
+
+
+@pytest.mark.parametrize("output_format", [Format.TABLE, Format.MARKDOWN, Format.JUNIT])
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_hostile_text_commands_no_ci_system(output_format: Format, width: int) -> None:
+    """GitHub Actions and Azure Pipelines take lines of output that begin so, indented or not, for commands."""
+    text = text_of(hostile_report(), output_format, width=width)
+    assert not [line for line in text.splitlines() if re.match(r"\s*(::|##\w*\[)", line)]
+    assert "::error" not in text
+    assert "##vso[" not in text
+
+
+def test_long_hostile_text_is_cut_in_what_people_read() -> None:
+    for output_format in (Format.TABLE, Format.MARKDOWN, Format.JUNIT, Format.HTML):
+        assert "w" * 1_000 not in text_of(hostile_report(), output_format)
+
+
+def test_addresses_are_shown_as_they_are() -> None:
+    for text in ("2001:db8::1", "[2001:db8::abcd]:443", "::1", "::ffff:192.0.2.1", "fe80::a and fe80::b"):
+        assert plain(text) == text
 
 
 def test_hostile_text_survives_as_evidence_in_json() -> None:

@@ -281,3 +281,23 @@ def test_what_hosts_files_give_accuses_no_network(address: str) -> None:
 def test_one_control_resolver_alone_is_not_enough() -> None:
     given = evidence(*twice(query(answer=Failure.DNS_NXDOMAIN)), control=control((ADDRESS,)), control_handshakes=())
     assert state_of(given) is State.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("decoy", "proved", "rule"),
+    [
+        ((invented((FORGED,)),), (), "dns.dead_name"),
+        ((neutral(),), (), "dns.control_knows_no_address"),
+        ((invented(("198.51.100.7",)),), (), "dns.control_knows_no_address"),
+        ((invented((FORGED,)),), (handshake(FORGED),), "dns.ok"),
+    ],
+    ids=["invented for every name", "no decoy", "another one invented", "proved all the same"],
+)
+def test_a_dead_name_behind_a_resolver_that_invents(
+    decoy: tuple[DnsQuery, ...], proved: tuple[TlsHandshake, ...], rule: str
+) -> None:
+    """A resolver that sends every name that does not exist to an advertiser's page."""
+    told = (query(Engine.UDP, (FORGED,)), query(Engine.GETADDRINFO, (FORGED,)))
+    denied = control(Failure.DNS_NXDOMAIN, Failure.DNS_NXDOMAIN)
+    found = judge(evidence(*told, control=denied, decoy=decoy, handshakes=proved, control_handshakes=()))
+    assert found.rule_ids == (rule,)

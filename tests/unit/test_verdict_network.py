@@ -7,7 +7,7 @@ from probe.failure import Failure
 from probe.model.observations import HttpExchange, TlsHandshake, TlsStage
 from probe.model.results import Measurement, NetworkState
 from probe.verdict import network
-from tests.factories import connect, dns_query, exchange, handshake, measurement, reach_evidence, tls_evidence
+from tests.factories import connect, dns_evidence, dns_query, exchange, handshake, measurement, reach_evidence, tls_evidence
 
 ONE, TWO = "one.example", "two.example"
 PORTAL = "http://login.portal.example/"
@@ -91,6 +91,16 @@ def test_a_sites_own_redirect_to_https_is_no_portal() -> None:
 def test_a_wrong_clock() -> None:
     first, second = bad_certificate(ONE, Failure.SSL_INVALID_CERTIFICATE), dead(TWO)[:1]
     assert network.judge([*first, *second]).rule_id == "network.clock_wrong"
+
+
+def test_a_wrong_clock_that_silences_the_encrypted_resolvers_too() -> None:
+    """Then nobody vouches for an address, and only the check of DNS shakes hands, where the line's resolver says."""
+    shown = replace(handshake(ONE), verify_failure=Failure.SSL_INVALID_CERTIFICATE, stage=TlsStage.CERTIFICATE)
+    found = [of_control("dns", host, replace(dns_evidence(host), handshakes=(shown,))) for host in (ONE, TWO)]
+    reached = [of_control("reach", host, reach_evidence(host)) for host in (ONE, TWO)]
+    assert network.judge([*found, *reached]).rule_id == "network.clock_wrong"
+    verified = of_control("dns", TWO, replace(dns_evidence(TWO), handshakes=(handshake(TWO),)))
+    assert network.judge([found[0], verified, *reached]).rule_id == "network.controls_failing"
 
 
 def test_one_foreign_certificate_is_controls_failing() -> None:

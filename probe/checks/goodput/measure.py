@@ -30,6 +30,9 @@ CONTROL_TIMES = 3.0  # cut at three times its control's time, a transfer at a qu
 LEAST_CONTROL_TIMES = 1.25  # the least, where time is short: an arm that is not slower still completes
 SHARE_PAIRS = 6  # the time left is shared among so many: the five of a finding and one to spare
 LONG_SECONDS = 2.0  # the first transfer of a repetition: its rate and its method show better over more time
+# A download compared with a control's: its losses are its signature, and 1.5 s of a flow policed to 140 kbit/s hold two
+# of them, 5 s seven. Uploads show theirs as retransmissions at once.
+SIGNATURE_SECONDS = 5.0
 MAX_DRAIN_SECONDS = 2.0  # twice the worst bufferbloat of the lab
 MIN_SMALL_BYTES = 1024
 
@@ -106,9 +109,9 @@ class Recorder:
             return
         if self.first_pair_at < 0:
             self.first_pair_at = len(self.trials)
-        again = phase is Phase.CONFIRM and not any(t.phase is Phase.CONFIRM for t in self.trials)
+        wanted = max(seconds, self._watched_seconds(arms, phase))
         left = deadline - self._now() - 2 * seconds
-        longer = max(seconds, LONG_SECONDS) if again and left > LONG_SECONDS - seconds else seconds
+        longer = wanted if left > wanted - seconds else seconds
         order = list(arms)
         self._ctx.net.random.shuffle(order)
         number, self._pairs = self._pairs, self._pairs + 1
@@ -117,6 +120,13 @@ class Recorder:
             made = await self._transfer(arm, phase, number, self.num_bytes, limit)
             if made.status == TOO_MANY:
                 return
+
+    def _watched_seconds(self, arms: tuple[Arm, Arm], phase: Phase) -> float:
+        """How long the arm that may be slowed is worth watching, beyond what tells its rate."""
+        if arms == (Arm.TARGET, Arm.CONTROL) and self.direction is Direction.DOWNLOAD:
+            return SIGNATURE_SECONDS
+        first_again = phase is Phase.CONFIRM and not any(t.phase is Phase.CONFIRM for t in self.trials)
+        return LONG_SECONDS if first_again else 0.0
 
     async def small(self) -> None:
         """One object below the offset at which the target's transfers stand still."""
