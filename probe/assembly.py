@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from random import Random
 
 from probe import __version__
-from probe.budget import MAX_BYTES_PER_TARGET
+from probe.config.plan import MAX_BYTES_PER_TARGET
 from probe.judgement import judge_attempt, judge_target
 from probe.model.results import (
     SCHEMA_VERSION,

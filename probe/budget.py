@@ -7,9 +7,9 @@ remembered and told.
 
 from dataclasses import dataclass, field
 
+from probe.config.plan import MAX_BYTES_PER_TARGET
 from probe.net.meter import Meter
 
-MAX_BYTES_PER_TARGET = 4_000_000  # design §5, promise to the people who run it
 DEFAULT_RUN_BYTES = 100_000_000  # 25 targets at their most; a run of healthy ones stays under half of it
 DEFAULT_DAY_BYTES = 300_000_000
 DEFAULT_MONTH_BYTES = 3_000_000_000

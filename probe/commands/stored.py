@@ -31,6 +31,8 @@ def show(run_id: str | None, since: str | None, *, output_format: str, output: P
         return terminal.refuse(*error.lines)
     except (UsageError, StoreError, NoSuchRun) as error:
         return terminal.refuse(str(error))
+    except OSError as error:
+        return terminal.refuse(f"--output {output}: cannot be written ({error.strerror})")
     return EXIT_DONE
 
 
@@ -46,9 +48,14 @@ def rejudge(file: Path, *, output_format: str, output: Path | None) -> int:
     try:
         chosen = known_formats(output_format)
         data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        terminal.tell(judgement.rejudge(records.decode(data, EVIDENCE_TYPES)), chosen, output)
     except OSError as error:
         return terminal.refuse(f"{file}: {error.strerror}")
-    except (UsageError, records.RecordError) as error:
+    except UsageError as error:
+        return terminal.refuse(str(error))
+    try:
+        terminal.tell(judgement.rejudge(records.decode(data, EVIDENCE_TYPES)), chosen, output)
+    except OSError as error:
+        return terminal.refuse(f"--output {output}: cannot be written ({error.strerror})")
+    except records.RecordError as error:
         return terminal.refuse(f"{file}: {error}")
     return EXIT_DONE

@@ -11,6 +11,7 @@ from probe.verdict.dns_facts import FAILURES, DnsFacts
 from probe.verdict.resolutions import LIES, Outcome, Resolution
 from probe.verdict.rules import Rule, first_match
 
+SILENT = (Outcome.TIMEOUT, Outcome.SERVFAIL)  # getaddrinfo calls a time-out of its own a temporary failure
 MIN_DENYING_CONTROLS = 2  # resolvers that must say so before a name counts as dead: one may filter it itself
 
 
@@ -40,8 +41,11 @@ def _invents(facts: DnsFacts, server: Resolution) -> bool:
 
 
 def _local_disagrees(facts: DnsFacts) -> bool:
-    """Whether the servers on the network give true addresses and only this machine's own resolver does not."""
-    local = any(s.is_local and s.outcome is not Outcome.GENUINE for s in facts.servers)
+    """Whether the servers on the network give true addresses and only this machine's own resolver says otherwise.
+
+    That it is merely silent says nothing: one lost packet keeps the C library waiting longer than we do.
+    """
+    local = any(s.is_local and s.outcome not in (Outcome.GENUINE, *SILENT) for s in facts.servers)
     others = [s.outcome for s in facts.servers if not s.is_local]
     return local and bool(others) and all(outcome is Outcome.GENUINE for outcome in others)
 

@@ -162,7 +162,7 @@ def _server_ratio(series: Series, server: Tally) -> float | None:
     controls = [t.transfer for t in series.trials if t.arm is Arm.CONTROL and serves(t.transfer)]
     if server.pairs or not targets or not controls:
         return None
-    control_bps = median(mid_bps(t) for t in controls)
+    control_bps = max(mid_bps(t) for t in controls)  # of several operators' the fastest is the one gone on with
     return median(mid_bps(t) for t in targets) / control_bps * _distance(targets, controls) if control_bps else None
 
 

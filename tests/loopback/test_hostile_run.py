@@ -19,7 +19,8 @@ from probe.checks import dns as dns_check
 from probe.checks import goodput, http, reach, tls
 from probe.checks.context import Context, Step
 from probe.checks.redirects import Unfollowed
-from probe.model.observations import DnsQuery, DnsReply, Engine
+from probe.failure import Failure
+from probe.model.observations import Direction, DnsQuery, DnsReply, Engine
 from probe.model.results import AttemptStatus, CannotRun, NetworkState, State
 from probe.model.targets import Controls, Endpoint, Media, MediaUrl, Resolver, Target
 from probe.net import getaddrinfo
@@ -31,6 +32,8 @@ from probe.registry import BY_NAME
 from probe.runner import GRACE_SECONDS
 from probe.verdict import goodput as goodput_verdict
 from tests.loopback.conftest import Handler, Serve, server_context
+from tests.loopback.media_client import Client
+from tests.loopback.media_server import Peer, media_server
 from tests.loopback.stage import (
     CONTROL_ADDRESS,
     MEDIA_NAME,
@@ -367,6 +370,24 @@ async def test_a_medium_ends_in_time_and_costs_no_more_than_its_budget(
         assert goodput_verdict.judge(found).state is not State.BLOCKED
         assert goodput_verdict.judge(found).state is not State.THROTTLED
     assert net.meter.total < 4_000_000 + MAX_RECEIVED_BYTES
+
+
+async def test_an_upload_to_a_server_that_only_talks_is_ended(trust: Trust, authority: trustme.CA) -> None:
+    async def talk(peer: Peer) -> None:
+        await peer.shake()
+        await peer.send(OK + b"\r\n")
+        while True:
+            await peer.send(b"x" * 65_536)
+
+    client = Client(trust)
+    async with media_server(
+        server_context(authority.issue_cert("media.test")), talk, receive_buffer_bytes=4096
+    ) as port:
+        made = await client.run(Direction.UPLOAD, port, 4 * MEBIBYTE)
+    assert made.failure is Failure.HTTP_REQUEST_FAILED
+    assert not made.cut
+    assert not made.complete
+    assert client.meter.received_bytes < 8 * MEBIBYTE  # what the kernel's own buffer takes is counted too
 
 
 # Whole runs

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from probe.assembly import Plan
-from probe.commands import consent, measure
+from probe.commands import consent, measure, stored
 from probe.commands.measure import Options
 from probe.model.results import Report
 from probe.registry import EVIDENCE_TYPES
@@ -108,6 +108,21 @@ def test_standard_output_may_be_named_as_a_file() -> None:
     code = "from pathlib import Path; from probe.report import write; write(Path('/dev/stdout'), 'told')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout == "told"
+
+
+def test_a_stored_run_told_to_a_place_that_cannot_be_written(
+    listed: Path, measured: list[Plan], capfd: pytest.CaptureFixture[str]
+) -> None:
+    state, nowhere = listed.parent / "state", listed.parent / "missing" / "report.json"
+    assert measure.run(options(listed, store=True, state=state, output=listed.parent / "r.json")) == 0
+    assert stored.show(None, None, output_format="json", output=nowhere, state=state) == 2
+    assert stored.rejudge(listed.parent / "r.json", output_format="json", output=nowhere) == 2
+    assert stored.rejudge(listed, output_format="json", output=None) == 2
+    assert stored.rejudge(nowhere, output_format="json", output=None) == 2
+    assert stored.rejudge(listed, output_format="jason", output=None) == 2
+    told = capfd.readouterr().err
+    assert told.count("cannot be written") == 2
+    assert "Traceback" not in told
 
 
 # The store

@@ -301,3 +301,17 @@ def test_a_dead_name_behind_a_resolver_that_invents(
     denied = control(Failure.DNS_NXDOMAIN, Failure.DNS_NXDOMAIN)
     found = judge(evidence(*told, control=denied, decoy=decoy, handshakes=proved, control_handshakes=()))
     assert found.rule_ids == (rule,)
+
+
+@pytest.mark.parametrize(
+    ("failure", "rule"),
+    [
+        (Failure.GENERIC_TIMEOUT, "dns.ok_in_part"),
+        (Failure.DNS_TEMPORARY_FAILURE, "dns.ok_in_part"),
+        (Failure.DNS_NXDOMAIN, "dns.local_disagreement"),
+    ],
+)
+def test_getaddrinfo_alone_fails(failure: Failure, rule: str) -> None:
+    """On a line that loses packets it falls silent now and then; an answer of its own is another matter."""
+    found = judge(evidence(query(Engine.UDP, (ADDRESS,)), *twice(query(Engine.GETADDRINFO, failure))))
+    assert found.rule_ids == (rule,)

@@ -7,7 +7,16 @@ from probe.failure import Failure
 from probe.model.observations import HttpExchange, TlsHandshake, TlsStage
 from probe.model.results import Measurement, NetworkState
 from probe.verdict import network
-from tests.factories import connect, dns_evidence, dns_query, exchange, handshake, measurement, reach_evidence, tls_evidence
+from tests.factories import (
+    connect,
+    dns_evidence,
+    dns_query,
+    exchange,
+    handshake,
+    measurement,
+    reach_evidence,
+    tls_evidence,
+)
 
 ONE, TWO = "one.example", "two.example"
 PORTAL = "http://login.portal.example/"

@@ -11,13 +11,16 @@ from probe.checks.goodput.evidence import Arm, Candidate, Evidence, Phase, Serie
 from probe.checks.goodput.fate import PILOT_BYTES, Fate, ends_early, fate, serves
 from probe.checks.goodput.measure import Recorder
 from probe.checks.goodput.media import NO_NAME, Place, locate
-from probe.model.observations import Direction
+from probe.model.observations import Direction, Transfer
 from probe.model.results import CannotRun, ProblemReason
 from probe.model.targets import MediaUrl
+from probe.stats.curves import mid_bps
 
 UPLOAD_RESERVE_BYTES = 1_100_000  # what an upload's pilot, three full and two slowed pairs of 128 KB cost at most
 UPLOAD_RESERVE_SECONDS = 24.0  # … and the time for a pilot and two pairs at 0.1 Mbit/s or over a satellite
 MAX_NEUTRAL_NAMES = 2  # a name that one server refuses may be fine with another; two refusals are a policy
+COMPARED_CONTROLS = 2  # operators whose media are tried where the first are slow …
+PLAIN_CONTROL_BPS = 4e6  # … that is, below the rate from which transfers have their full size
 MAX_STEPS = 40  # no series needs more; a judge that never says DONE must not keep a line busy
 ARMS = {
     Step.PAIR: (Arm.TARGET, Arm.NEUTRAL),
@@ -126,21 +129,32 @@ async def _pairs(ctx: Context[Series], recorder: Recorder) -> None:
 
 
 async def _find_control(ctx: Context[Series], recorder: Recorder) -> bool:
-    """Take the first operator's media that serve; the others are tried in their order."""
+    """Take the first operator's media that serve well; where they are slow, the faster of two operators'.
+
+    One control may itself be slowed or frozen: a target beside it would look healthy.
+    """
+    best: tuple[float, Place, Transfer] | None = None
+    tried = 0
     for media in ctx.controls.media:
         wanted = media.download if recorder.direction is Direction.DOWNLOAD else media.upload
-        if wanted is None:
-            continue
-        place = await locate(ctx, wanted.url, deadline=recorder.deadline)
+        place = await locate(ctx, wanted.url, deadline=recorder.deadline) if wanted is not None else NO_NAME
         if isinstance(place, str):
             continue
         recorder.control = place
         pilot = await recorder.pilot(Arm.CONTROL, min(PILOT_BYTES, recorder.num_bytes or PILOT_BYTES))
         if pilot is None:
-            return False
+            break
         if (serves(pilot) and fate(pilot) is Fate.DELIVERED) or (pilot.cut and pilot.num_bytes):
-            if not recorder.num_bytes:
-                recorder.choose_size(pilot)
-            return True
-    recorder.control = None
-    return False
+            tried += 1
+            rate = mid_bps(pilot)
+            if best is None or rate > best[0]:
+                best = (rate, place, pilot)
+            if rate >= PLAIN_CONTROL_BPS or tried == COMPARED_CONTROLS:
+                break
+    if best is None or recorder.stopped:
+        recorder.control = None
+        return False
+    recorder.control = best[1]
+    if not recorder.num_bytes:
+        recorder.choose_size(best[2])
+    return True
