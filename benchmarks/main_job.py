@@ -71,7 +71,7 @@ def run_many(*arguments: str) -> tuple[float, float, bool]:
 
 
 def demos() -> tuple[int, float]:
-    """How many of ten demos were right in everything, and the longest one's seconds, the lab's start and end included."""
+    """How many of ten demos were right in everything, and the longest one's seconds, the lab included."""
     right, longest = 0, 0.0
     for number in range(DEMOS):
         began = time.monotonic()

@@ -3,7 +3,6 @@
 Names and addresses are those reserved for documentation (RFC 2606, 5737, 3849); the figures are a 20/8 Mbit/s line's.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 
@@ -41,13 +40,6 @@ from probe.model.results import (
 from probe.model.targets import Endpoint
 from tests.curves import Shape, transfer
 
-EVIDENCE_TYPES: Mapping[str, type] = {
-    "dns": dns.Evidence,
-    "reach": reach.Evidence,
-    "tls": tls.Evidence,
-    "http": http.Evidence,
-    "goodput": goodput.Evidence,
-}
 STARTED_AT = "2026-11-21T18:33:00Z"
 ADDRESS = Endpoint(address="192.0.2.10", port=443)
 CONTROL_ADDRESS = Endpoint(address="198.51.100.7", port=443)

@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from probe import budget, config
-from probe.config.plan import MAX_BYTES_PER_TARGET
+from probe import config
 from probe.config.urls import host_and_port
 from probe.model.targets import Category, Endpoint, MediaUrl, Resolver, Risk, Target, Withheld, WithheldKind
 
@@ -291,10 +290,6 @@ targets:
     quiet = config.planned(read, read.targets[:1], uploads=False)
     assert quiet.expected_bytes < plan.expected_bytes
     assert not any("upload" in why for c in (*quiet.controls, *quiet.targets[0].contacts) for why in c.purposes)
-
-
-def test_the_plan_promises_what_the_budget_keeps() -> None:
-    assert MAX_BYTES_PER_TARGET == budget.MAX_BYTES_PER_TARGET
 
 
 # --- settings --------------------------------------------------------------------------------------------------------

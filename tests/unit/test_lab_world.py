@@ -1,6 +1,7 @@
 """Is the small internet consistent: names, addresses, variations, demo, and what its servers answer?"""
 
 import ipaddress
+from dataclasses import replace
 
 import dns.message
 import dns.rcode
@@ -9,6 +10,7 @@ from ruamel.yaml import YAML
 
 from probe.lab.answers import dns_answer
 from probe.lab.demo_rules import CASES, demo_rules
+from probe.lab.manners import Listed, Manners
 from probe.lab.namespaces import SERVER_NET
 from probe.lab.world import Role, demo_world, small_internet, targets_yaml
 
@@ -73,6 +75,19 @@ def test_the_resolvers_answers(name: str, qtype: str, rcode: dns.rcode.Rcode, ad
     assert query.is_response(response)
     assert response.rcode() == rcode
     assert [record.to_text() for rrset in response.answer for record in rrset] == addresses
+
+
+def test_differing_answers_dead_names_and_invented_addresses() -> None:
+    world = small_internet().changed("mapfolk.test", listed=Listed.BY_CONTROLS)
+    world = world.changed("linkhub.test", listed=Listed.NOWHERE)
+    encrypted = world.operators[0].resolver
+    assert world.listed_addresses("mapfolk.test", encrypted) == ("198.18.23.1",)
+    assert world.listed_addresses("mapfolk.test", world.resolver) == ()
+    assert world.listed_addresses("linkhub.test", encrypted) == world.listed_addresses("linkhub.test", world.resolver)
+    inventive = replace(world.resolver, manners=Manners(invents="198.18.0.80"))
+    wire = dns_answer(dns.message.make_query("linkhub.test", "A").to_wire(), world, inventive)
+    assert wire is not None
+    assert "198.18.0.80" in dns.message.from_wire(wire).answer[0].to_text()
 
 
 def test_garbage_gets_no_answer() -> None:

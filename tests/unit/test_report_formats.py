@@ -16,8 +16,9 @@ from probe.formats.html import headline
 from probe.formats.markdown import MAX_BYTES, escape, render_markdown
 from probe.formats.plain import plain
 from probe.model.results import Facts, Report, State, Strength, TargetResult
+from probe.registry import EVIDENCE_TYPES
 from probe.report import Format, render, write
-from tests.factories import EVIDENCE_TYPES, http_evidence, measurement, verdict
+from tests.factories import http_evidence, measurement, verdict
 from tests.reports import clean, every_state, report, target, without_network
 
 HOSTILE = (

@@ -12,7 +12,8 @@ import pytest
 from probe import records
 from probe.model.results import Report
 from probe.records import RecordError
-from tests.factories import EVIDENCE_TYPES, dns_evidence, goodput_measurement, measurement
+from probe.registry import EVIDENCE_TYPES
+from tests.factories import dns_evidence, goodput_measurement, measurement
 from tests.reports import every_state, report, target, twenty_targets, without_network
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "schema" / "report.schema.json"

@@ -17,9 +17,10 @@ import pytest
 
 from probe import records
 from probe.model.results import State
+from probe.registry import EVIDENCE_TYPES
 from probe.store import NoSuchRun, Store, StoreError, StoreFull, Window, default_path
 from probe.store.tables import MIGRATIONS
-from tests.factories import EVIDENCE_TYPES, dns_evidence, measurement, verdict
+from tests.factories import dns_evidence, measurement, verdict
 from tests.reports import clean, every_state, report
 
 START = datetime(2026, 11, 21, 18, 33, tzinfo=UTC)
@@ -243,8 +244,8 @@ import os, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from probe import records
+from probe.registry import EVIDENCE_TYPES
 from probe.store import Store
-from tests.factories import EVIDENCE_TYPES
 from tests.reports import report
 
 original = report()

@@ -267,3 +267,9 @@ def test_a_notice_that_carries_the_time_is_still_the_same() -> None:
     one, other = (exchange(PLAIN, body=f"{NOTICE} at {when}") for when in ("10:01", "10:02"))
     assert is_same(one, other)
     assert not is_different(one, other)
+
+
+def test_a_short_page_without_https_beside_it_is_not_compared_with_one() -> None:
+    alone, beside = judge(evidence((NOTICE_HOP,), ())), judge(evidence((NOTICE_HOP,)))
+    assert alone.rule_ids == beside.rule_ids == ("http.unusual_plain_answer",)
+    assert "https" not in alone.reason and "over https" in beside.reason
