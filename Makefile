@@ -43,9 +43,9 @@ unit property: $(VENV)/.ready
 loopback: $(VENV)/.ready packages-test
 	$(BIN)/pytest tests/loopback
 
-# Labs share nothing but the processor: three at a time are mostly asleep. What measures bytes or time runs alone.
+# Labs share nothing but the processor: four at a time are mostly asleep. What measures bytes or time runs alone.
 lab: $(VENV)/.ready packages-test
-	$(BIN)/pytest tests/lab -m 'not quiet' -n 3
+	$(BIN)/pytest tests/lab -m 'not quiet' -n 4
 	$(BIN)/pytest tests/lab -m quiet
 
 bench: $(VENV)/.ready packages-test

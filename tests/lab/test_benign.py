@@ -183,6 +183,7 @@ def test_media_that_are_slow_for_everybody() -> None:
             with_media("paced", 101, Manners(), pacing_bps=300e3),
             with_media("pacedstrict", 102, NAMES["resetsunknown"], pacing_bps=300e3),
             with_media("stuck", 103, None, Manners(reads_bytes=30_000)),
+            with_media("stuckstrict", 104, None, Manners(reads_bytes=30_000, unknown_names=Unknown.REFUSE)),
         )
     )
     assert ran.state("laggard") is State.OK, ran.told()

@@ -7,14 +7,18 @@ from enum import StrEnum
 
 from probe.failure import Failure
 from probe.model.observations import Direction, Transfer
+from probe.stats.curves import tail_silence_seconds
 
 MISDIRECTED = 421  # RFC 9110 §15.5.20: this server does not speak for that name
 TOO_MANY = 429  # RFC 6585 §4: leave it alone
+HELD_BACK_SECONDS = 0.5  # of silence: a busy server that reads on later is shorter
+CLOSED_WINDOW_SHARE = 0.5  # of that silence; a server that stops reading shows .98-.99, one behind a freeze 0
 PILOT_BYTES = 64 * 1024  # feasibility §0: the least that tells a line's rate
 
 
 class Fate(StrEnum):
-    """`DELIVERED` and `CUT` are samples of the path; `REFUSED` and `SHORT` are a server's word; `FAILED` is neither."""
+    """`DELIVERED` and `CUT` are samples of the path; `REFUSED` and `SHORT` are a server's word, be it that it stops
+    reading; `FAILED` is neither."""
 
     DELIVERED = "delivered"
     CUT = "cut"
@@ -32,11 +36,25 @@ def fate(transfer: Transfer) -> Fate:
         return Fate.REFUSED
     if transfer.complete:
         return Fate.DELIVERED
+    if uploading and is_held_back(transfer):
+        return Fate.REFUSED
     if transfer.cut or transfer.failure is Failure.GENERIC_TIMEOUT:
         return Fate.CUT
     if status is not None and uploading:
         return Fate.REFUSED  # answered and closed before the bytes were through
     return Fate.FAILED if transfer.failure is not None else Fate.SHORT
+
+
+def is_held_back(transfer: Transfer) -> bool:
+    """Whether the peer stopped reading: its window was closed through most of the silence at the end, and nothing was
+    under way. Somebody who drops packets, or queues them, leaves some unacknowledged.
+    """
+    after, silence = transfer.tcp_after, tail_silence_seconds(transfer)
+    if after is None or after.rwnd_limited_seconds is None or after.bytes_acked is None or after.bytes_sent is None:
+        return False
+    first_sent_bytes = after.bytes_sent - (after.bytes_retransmitted or 0)
+    closed = after.rwnd_limited_seconds >= CLOSED_WINDOW_SHARE * silence
+    return silence >= HELD_BACK_SECONDS and closed and after.bytes_acked >= first_sent_bytes
 
 
 def is_sample(transfer: Transfer) -> bool:

@@ -10,7 +10,7 @@ from probe.checks.context import Context, Step
 from probe.checks.goodput.evidence import Arm, Candidate, Evidence, Phase, Series
 from probe.checks.goodput.fate import PILOT_BYTES, Fate, ends_early, fate, serves
 from probe.checks.goodput.measure import Recorder
-from probe.checks.goodput.media import NO_NAME, Place, locate
+from probe.checks.goodput.media import NO_CONNECTION, NO_NAME, NO_TIME, Place, locate
 from probe.model.observations import Direction, Transfer
 from probe.model.results import CannotRun, ProblemReason
 from probe.model.targets import MediaUrl
@@ -44,8 +44,9 @@ async def gather(ctx: Context[Series]) -> Evidence:
     upload = await _direction(ctx, Direction.UPLOAD, media.upload, ctx.deadline, 0)
     tried = [c for series in (download, upload) if series is not None for c in series.candidates]
     if not any(series.trials for series in (download, upload) if series is not None) and not _limited(download, upload):
-        unknown = all(c.problem == NO_NAME for c in tried)
-        reason = ProblemReason.NO_ADDRESS if unknown else ProblemReason.MEDIA_GONE
+        problems = {c.problem for c in tried}
+        reason = ProblemReason.NO_ADDRESS if problems <= {NO_NAME, NO_CONNECTION} else ProblemReason.MEDIA_GONE
+        reason = ProblemReason.DEADLINE if NO_TIME in problems else reason
         detail = "; ".join(f"{c.url}: {c.problem}" for c in tried)
         raise CannotRun(reason, stage="goodput", detail=detail)
     return Evidence(download=download, upload=upload)
@@ -101,7 +102,8 @@ async def _pilot(ctx: Context[Series], recorder: Recorder, place: Place) -> str:
     if own is None:
         return "not begun: no bytes or no time left"
     if fate(own) in (Fate.REFUSED, Fate.SHORT):
-        answer = f"answers {own.status}" if own.status is not None else f"refuses the handshake ({own.alert})"
+        refusal = f"refuses the handshake ({own.alert})" if own.alert is not None else "stops reading"
+        answer = f"answers {own.status}" if own.status is not None else refusal
         return f"smaller than {PILOT_BYTES} bytes" if fate(own) is Fate.SHORT else answer
     return ""
 
