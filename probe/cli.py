@@ -74,6 +74,8 @@ def run(
     """Measure now: is each target reachable, is it slowed, and by what?"""
     from probe.commands import measure
 
+    if risk not in ("low", "high"):
+        raise typer.BadParameter("low or high", param_hint="--risk")
     raise typer.Exit(
         measure.run(
             measure.Options(
@@ -143,7 +145,9 @@ def explain(
 
     text = words.explain(word)
     if text is None:
-        typer.echo(f"{word}: not a word of throttleprobe's; close ones: {', '.join(words.near(word))}", err=True)
+        close = words.near(word)
+        hint = f"; close ones: {', '.join(close)}" if close else ""
+        typer.echo(f"{word}: not a word of throttleprobe's{hint}", err=True)
         raise typer.Exit(2)
     typer.echo(text)
 

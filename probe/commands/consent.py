@@ -7,6 +7,7 @@ that a state has outlawed can endanger the person who does it. Where it is kept 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from probe.config.plan import MAX_BYTES_PER_TARGET
 from probe.model.targets import Risk, Target
 from probe.registry import hosts
 
@@ -26,17 +27,19 @@ class Consent:
 
 
 def question(targets: Sequence[Target], *, max_bytes: int) -> str:
-    """What will be contacted, how much data it takes, what is kept: the text that is agreed to."""
+    """What will be contacted, how much data it takes, what is kept: what is agreed to, for this and later runs."""
     names = ", ".join(t.name for t in targets)
     contacted = len({h for t in targets for h in hosts(t)} | {str(s) for t in targets for s in t.services})
+    most = min(max_bytes, MAX_BYTES_PER_TARGET * len(targets))
     return (
-        f"Throttleprobe will contact {contacted} hosts of {len(targets)} targets from this line, as a browser would:\n"
+        f"Throttleprobe will contact up to {contacted} hosts of {len(targets)} targets from this line:\n"
         f"  {names}\n"
-        "and the control sites and resolvers of targets.yaml. Whoever runs this network can see that it does.\n"
-        "It asks for pages, downloads media, and uploads random bytes that the platforms refuse.\n"
-        f"It moves at most {max_bytes / 1e6:.0f} MB in this run, at most 4 MB a target.\n"
+        "where their pages lead, sites that you name yourself, and the control sites and resolvers of targets.yaml.\n"
+        "Whoever runs this network can see that, and can tell that it is a measurement.\n"
+        "It asks for pages, downloads media, and uploads random bytes, which the platforms refuse.\n"
+        f"It moves at most {most / 1e6:.0f} MB in a run, at most 4 MB a target.\n"
         "Kept on this machine only: what answered, when, and how fast. Never your address. Nothing is sent anywhere.\n"
-        "What is sent where, and why: docs/ethics.md. All hosts: throttleprobe targets list."
+        "Every host and purpose: throttleprobe targets list. Your answer is kept for later runs."
     )
 
 

@@ -13,18 +13,19 @@ from probe.verdict import attempt, network
 from probe.verdict import every as rules
 
 ONTOLOGY = "ontology.md"
+LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")  # the pages are not installed with the program
 ROW = re.compile(r"^\|\s*`(?P<word>[^`]+)`\s*\|(?P<cells>.*)\|\s*$")
 
 
 def explain(word: str) -> str | None:
     """The explanation of a state, mechanism, method, failure or rule id; None for a word that is none of these."""
     found = [text for known, text in _entries() if known == word]
-    return "\n\n".join(found) if found else None
+    return "\n\n".join(LINK.sub(r"\1", text) for text in found) if found else None
 
 
 def near(word: str) -> list[str]:
     """Known words that are spelt alike."""
-    known = [w for w, _ in _entries()]
+    known = list(dict.fromkeys(w for w, _ in _entries()))
     return difflib.get_close_matches(word, known, n=3, cutoff=0.5) or [w for w in known if w.startswith(word)][:3]
 
 

@@ -7,7 +7,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ from probe.commands import consent
 from probe.commands.progress import LiveProgress, PlainProgress
 from probe.commands.selection import UsageError, known_formats, known_states, select, without_uploads
 from probe.commands.terminal import EXIT_USAGE, refuse, say, tell
-from probe.model.results import Measurement, NetworkState, Report, State, Vantage
-from probe.model.targets import Target, TargetList
+from probe.model.results import Measurement, NetworkState, ProblemReason, Report, State, Vantage
+from probe.model.targets import TargetList
 from probe.net.live import Session
 from probe.net.meter import Meter
 from probe.registry import CHOOSABLE, EVIDENCE_TYPES
@@ -33,8 +33,8 @@ from probe.report import Format, require_writable
 from probe.runner import Runner, default_seconds
 from probe.store import Store, StoreError, Window, default_path
 
-# design §4; 2 is in `terminal`, 4 in the command line
-EXIT_DONE, EXIT_FOUND, EXIT_UNDECIDED, EXIT_INTERRUPTED = 0, 1, 3, 130
+# design §4; 2 is in `terminal`
+EXIT_DONE, EXIT_FOUND, EXIT_UNDECIDED, EXIT_BUG, EXIT_INTERRUPTED = 0, 1, 3, 4, 130
 STORE_FILE = "results.sqlite3"
 
 
@@ -134,7 +134,7 @@ def _run(options: Options, exits: ExitStack) -> int:
     agreed = _agreed(options, store)
     targets = select(listed, options.targets, options.list_file, high_risk=agreed.high_risk)
     allowed = _allowed_bytes(settings.max_bytes, store)
-    if not options.yes and not agreed.valid and not _ask(targets, listed, allowed, store, agreed):
+    if not options.yes and not agreed.valid and not _ask(listed, allowed, store, agreed):
         return refuse("no consent: run on a terminal to be asked, or give it for this call with --yes")
     targets = without_uploads(targets, store, wanted=settings.uploads)
     plan = Plan(
@@ -248,19 +248,17 @@ def _agreed(options: Options, store: Store | None) -> consent.Consent:
     return consent.Consent(policy_version=version, high_risk=options.high_risk or remembered)
 
 
-def _ask(
-    targets: Sequence[Target], listed: TargetList, max_bytes: int, store: Store | None, agreed: consent.Consent
-) -> bool:
+def _ask(listed: TargetList, max_bytes: int, store: Store | None, agreed: consent.Consent) -> bool:
     """Ask on the terminal and remember the answer; without a terminal the answer is no.
 
     A flag that includes the high-risk group is for its call alone: only an answer about that group is remembered.
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    say(consent.question(targets, max_bytes=max_bytes))
+    low, risky = consent.split_by_risk(listed.targets)
+    say(consent.question(low, max_bytes=max_bytes))
     if not _yes("Do you agree? [y/N]"):
         return False
-    _, risky = consent.split_by_risk(listed.targets)
     high = False
     if risky and not agreed.high_risk:
         say(consent.risk_question(risky))
@@ -276,12 +274,19 @@ def _yes(question: str) -> bool:
 
 
 def exit_code(report: Report, fail_on: frozenset[State]) -> int:
-    """130 interrupted; 1 a state named by --fail-on was found; 3 could not tell; 0 otherwise."""
+    """130 interrupted; 4 a mistake of ours ended a check; 1 a state of --fail-on was found; 3 could not tell; else 0."""
     states = {t.verdict.state for t in report.targets}
-    if report.parameters.interrupted:
+    """130 interrupted; 4 our mistake ended a check; 1 a state of --fail-on was found; 3 could not tell; else 0."""
         return EXIT_INTERRUPTED
+    if any(_is_our_bug(m) for m in (*report.controls, *(m for t in report.targets for m in t.measurements))):
+        return EXIT_BUG
     if states & fail_on:
         return EXIT_FOUND
     if report.network.state is not NetworkState.OK or states <= {State.INCONCLUSIVE}:
         return EXIT_UNDECIDED
     return EXIT_DONE
+
+
+def _is_our_bug(measurement: Measurement) -> bool:
+    problem = measurement.attempt.problem
+    return problem is not None and problem.reason is ProblemReason.BUG

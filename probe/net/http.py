@@ -9,6 +9,7 @@ the event loop reads at once (256 KB).
 """
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -45,6 +46,13 @@ AIOHTTP_ERRORS: tuple[type[Exception], ...] = (
     HttpProcessingError,
     *NETWORK_ERRORS,
 )
+
+
+def end_at_once(transport: asyncio.Transport) -> None:
+    """Abort. A TLS transport that has closed by itself is gone already, which asyncio of Python 3.11.2 (Debian 12) does
+    not bear: its `abort` then finds no protocol and raises AttributeError."""
+    with contextlib.suppress(AttributeError):
+        transport.abort()
 
 
 class DialError(Exception):
@@ -115,7 +123,7 @@ class _Answer(ResponseHandler):
             self._trip.failure = Failure.HTTP_REQUEST_FAILED
             self.set_exception(HttpProcessingError(message="endless head"))
             if self.transport is not None:
-                self.transport.abort()
+                end_at_once(self.transport)
 
     def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
         if data[0].code >= 200:
@@ -202,7 +210,7 @@ async def _secure(call: Call, instruments: Instruments, trip: Trip, sock: Metere
     tls = trip.transport.get_extra_info("ssl_object")
     if call.verified_name is not None and not name_fits(tls.getpeercert(), call.verified_name):
         trip.verify_failure = Failure.SSL_INVALID_HOSTNAME
-        trip.transport.abort()
+        end_at_once(trip.transport)
         raise DialError(Failure.SSL_INVALID_HOSTNAME)
     return protocol
 
@@ -250,7 +258,7 @@ async def _travel(call: Call, trip: Trip, dial_once: Callable[[], Awaitable[Resp
         trip.failure = trip.failure or _exchange_failure(error, trip)
     finally:
         if trip.transport is not None:
-            trip.transport.abort()
+            end_at_once(trip.transport)
             await asyncio.sleep(0)  # lets the event loop close the socket
 
 
@@ -348,7 +356,7 @@ class Pool:
     async def close(self) -> None:
         for trip in self._trips:
             if trip.transport is not None:
-                trip.transport.abort()
+                end_at_once(trip.transport)
         if self._session is not None:
             await self._session.close()
             await asyncio.sleep(0)
