@@ -274,9 +274,9 @@ def _yes(question: str) -> bool:
 
 
 def exit_code(report: Report, fail_on: frozenset[State]) -> int:
-    """130 interrupted; 4 a mistake of ours ended a check; 1 a state of --fail-on was found; 3 could not tell; else 0."""
-    states = {t.verdict.state for t in report.targets}
     """130 interrupted; 4 our mistake ended a check; 1 a state of --fail-on was found; 3 could not tell; else 0."""
+    states = {t.verdict.state for t in report.targets}
+    if report.parameters.interrupted:
         return EXIT_INTERRUPTED
     if any(_is_our_bug(m) for m in (*report.controls, *(m for t in report.targets for m in t.measurements))):
         return EXIT_BUG

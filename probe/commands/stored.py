@@ -11,6 +11,7 @@ from probe.commands.history import history_table
 from probe.commands.measure import EXIT_DONE, open_store
 from probe.commands.selection import UsageError, known_formats
 from probe.registry import EVIDENCE_TYPES
+from probe.report import Format
 from probe.store import NoSuchRun, StoreError
 
 
@@ -18,6 +19,8 @@ def show(run_id: str | None, since: str | None, *, output_format: str, output: P
     """A stored run again, or a line for each run since a date."""
     try:
         chosen = known_formats(output_format)
+        if since is not None and (run_id or output or chosen is not Format.TABLE):
+            raise UsageError("--since lists runs on the terminal: give it alone, or ask for one run in a format")
         settings = config.read_settings(os.environ, state_dir=state)
         with open_store(settings.state_dir) as store:
             if since is None:
