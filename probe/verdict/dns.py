@@ -121,7 +121,7 @@ RULES: tuple[Rule[DnsFacts], ...] = (
         lambda f: find.about(
             f,
             find.foreign,
-            "answers {addresses}, where the certificate is not the target's; at control's address it is",
+            "answers {addresses}, where the certificate is not the target's; at the address that control gives it is",
         ),
         "At every address answered the chain fails for the name, twice; at an address from control it verifies.",
         Strength.CONFIRMED,
