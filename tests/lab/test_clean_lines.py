@@ -16,12 +16,23 @@ CLEAN_MAX_BYTES = 2_000_000  # a clean 20/8 line, both directions, everything th
 CLEAN_MAX_SECONDS = 6.0
 
 
-@pytest.mark.parametrize("line", [HOME, DSL, WIFI, MOBILE, SATELLITE, BUFFERBLOAT], ids=lambda line: line.name)
+@pytest.mark.parametrize("line", [HOME, DSL, SATELLITE, BUFFERBLOAT], ids=lambda line: line.name)
 def test_clean_line(line: PathProfile) -> None:
     with Lab(profile=line, world=small_internet().only("birdnet", "gazette")) as lab:
         ran = measure(lab)
     assert {t.verdict.state for t in ran.report.targets} == {State.OK}, ran.told()
     assert ran.code == 0
+
+
+@pytest.mark.parametrize("line", [WIFI, MOBILE], ids=lambda line: line.name)
+def test_clean_line_that_loses_packets(line: PathProfile) -> None:
+    """Random loss leaves 1.5-2.3 % of series undecided (docs/benchmarks.md): that is allowed, an accusation is not."""
+    with Lab(profile=line, world=small_internet().only("birdnet", "gazette")) as lab:
+        ran = measure(lab)
+    assert ran.state("gazette") is State.OK, ran.told()
+    assert ran.state("birdnet") in (State.OK, State.INCONCLUSIVE), ran.told()
+    undecided = {m.check for m in ran.target("birdnet").measurements if m.verdict.state is not State.OK}
+    assert undecided <= {"goodput"}, ran.told()
 
 
 @pytest.mark.quiet
