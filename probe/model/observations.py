@@ -12,31 +12,6 @@ from probe.failure import Failure
 from probe.model.targets import Endpoint
 
 
-class Operation(StrEnum):
-    """What was done; the vocabulary of `phase` in reports and metrics."""
-
-    GETADDRINFO = "getaddrinfo"
-    DNS_QUERY = "dns_query"
-    CONNECT = "connect"
-    TLS_HANDSHAKE = "tls_handshake"
-    HTTP_REQUEST = "http_request"
-    DOWNLOAD = "download"
-    UPLOAD = "upload"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
-    """One timestamped fact in the common form that exporters and plots read."""
-
-    operation: Operation
-    endpoint: str
-    t0: float
-    t: float
-    num_bytes: int | None
-    failure: Failure | None
-    transaction_id: int
-
-
 class Engine(StrEnum):
     """Which resolver code asked."""
 

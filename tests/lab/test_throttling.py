@@ -2,7 +2,7 @@
 
 import pytest
 
-from probe.lab.path import BUFFERBLOAT, HOME, MOBILE, SATELLITE, WIFI, PathProfile
+from probe.lab.path import BUFFERBLOAT, DSL, HOME, MOBILE, SATELLITE, WIFI, PathProfile
 from probe.lab.rate_actions import Freeze, Police, Shape
 from probe.lab.rules import CensorRule, Direction, Sni, ToAddress, named
 from probe.lab.session import Lab
@@ -37,6 +37,13 @@ def test_policed_by_name(line: PathProfile, direction: Direction) -> None:
     assert ran.mechanisms("birdnet") == {"tls.throttle.sni"}
     assert ran.bytes_of("birdnet") <= SLOWED_MAX_BYTES
     assert ran.report.duration_seconds <= 90
+
+
+def test_policed_download_on_dsl() -> None:
+    """The least that is promised: a line ten times as fast as the limit."""
+    ran = run(DSL, small_internet(), "birdnet", policed("birdnet", Direction.DOWN))
+    assert ran.state("birdnet") is State.THROTTLED, ran.told()
+    assert ran.mechanisms("birdnet") == {"tls.throttle.sni"}
 
 
 @pytest.mark.quiet
