@@ -129,6 +129,7 @@ def _run(options: Options, exits: ExitStack) -> int:
     if unknown := [c for c in options.checks if c not in CHOOSABLE]:
         raise UsageError(f"no such check: {', '.join(unknown)}; there are {', '.join(CHOOSABLE)}")
     listed = config.load(config.find(settings.targets))
+    blockpages = config.load_blockpages(settings.blockpages) if settings.blockpages else {}
     _require_output(options.output)
     store = exits.enter_context(open_store(settings.state_dir)) if options.store else None
     agreed = _agreed(options, store)
@@ -143,7 +144,7 @@ def _run(options: Options, exits: ExitStack) -> int:
         checks=options.checks or CHOOSABLE,
         max_bytes=allowed,
         max_seconds=settings.max_seconds or default_seconds(len(targets)),
-        known_blockpages=config.load_blockpages(settings.blockpages) if settings.blockpages else {},
+        known_blockpages=blockpages,
         vantage=Vantage(),
     )
     random, meter = SystemRandom(), Meter()
