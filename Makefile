@@ -50,6 +50,7 @@ lab: $(VENV)/.ready packages-test
 
 bench: $(VENV)/.ready packages-test
 	$(BIN)/python -m benchmarks
+	$(BIN)/pytest tests/lab/test_scenarios.py -m bench -n 4
 
 # The published schemas are made from the code; tests check that they are equal.
 schemas: $(VENV)/.ready

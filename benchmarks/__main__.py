@@ -6,8 +6,10 @@ import sys
 PROGRAMS = (
     "benchmarks.client_vs_curl",
     "benchmarks.main_job",
-    "benchmarks.simulate_goodput",
+    "benchmarks.simulation",
     "benchmarks.goodput_in_lab",
+    "benchmarks.hops_in_lab",
+    "benchmarks.forwarder",
 )
 
 

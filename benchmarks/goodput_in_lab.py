@@ -18,8 +18,8 @@ from probe import config
 from probe.checks import goodput
 from probe.checks.context import Context
 from probe.checks.goodput import Evidence, Series
+from probe.lab.actions import Freeze, Police, Shape
 from probe.lab.path import PROFILES
-from probe.lab.rate_actions import Freeze, Police, Shape
 from probe.lab.rules import Action, CensorRule, Everything, Matcher, Sni, ToAddress, named
 from probe.lab.rules import Direction as Way
 from probe.lab.session import Lab
@@ -122,11 +122,13 @@ async def inside(arguments: argparse.Namespace) -> None:
 
 def rule_of(word: str) -> CensorRule:
     """`police:down:birdnet.test:140e3`, `shape:both:198.18.10.2:1e6`, `freeze:down:birdnet.test:16000`,
-    `police:both:*:400e3`."""
-    kind, way, subject, value = word.split(":")
+    `police:both:*:400e3`; a policer's burst in bytes may follow, as in `police:down:birdnet.test:5e6:60000`."""
+    kind, way, subject, value, *burst = word.split(":")
     ways = {"down": (Way.DOWN,), "up": (Way.UP,), "both": (Way.UP, Way.DOWN)}[way]
     amount = float(value)
     action: Action = Police(rate_bps=amount, directions=ways)
+    if burst:
+        action = Police(rate_bps=amount, burst_bytes=int(burst[0]), directions=ways)
     if kind == "shape":
         action = Shape(rate_bps=amount, directions=ways)
     elif kind == "freeze":

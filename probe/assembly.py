@@ -98,7 +98,7 @@ def measured(
 
 def assemble(plan: Plan, outcome: Outcome, *, run_id: str, stamp: Stamp, seconds: float) -> Report:
     """The report of a run that began at `stamp` and took `seconds`."""
-    network = network_verdict.judge(outcome.controls)
+    network = network_verdict.judge(outcome.controls, [m for found in outcome.targets.values() for m in found])
     targets = tuple(_target(plan, t, outcome.targets.get(t.id, ()), network, stamp) for t in plan.targets)
     return Report(
         schema_version=SCHEMA_VERSION,
@@ -144,7 +144,7 @@ def _never_begun(plan: Plan, target: Target, made: Sequence[Measurement], stamp:
     return [
         measured(check, target, subject, attempt, stamp, 0.0, Bytes(sent=0, received=0))
         for check in CHECKS
-        if known and check.name in plan.checks
+        if known and check.name in plan.checks and check.when is None
         for subject in check.inputs(target)
         if (check.name, subject) not in known
     ]

@@ -17,6 +17,8 @@ app = typer.Typer(
 )
 targets_app = typer.Typer(no_args_is_help=True, help="Check, list or describe targets.yaml.")
 app.add_typer(targets_app, name="targets")
+lab_app = typer.Typer(no_args_is_help=True, help="The emulated internet, and how often the verdicts are right there.")
+app.add_typer(lab_app, name="lab")
 
 EXIT_BUG = 4  # design §4: our own mistake
 
@@ -174,6 +176,76 @@ def targets_schema() -> None:
     from probe.commands import listing
 
     raise typer.Exit(listing.print_schema())
+
+
+@lab_app.command("list")
+def lab_list(
+    family: Annotated[str, typer.Option(help="Only this one: dns, address, tls, …, vantage.")] = "",
+    output_format: Annotated[str, typer.Option("--format", help="table or json.", metavar="FORMAT")] = "table",
+) -> None:
+    """The scenarios by family: what a censor does, or what an honest network does that looks like one."""
+    from probe.lab import commands
+
+    raise typer.Exit(commands.show_list(family, output_format))
+
+
+@lab_app.command("run")
+def lab_run(
+    name: Annotated[str, typer.Argument(help="A scenario of `lab list`.")],
+    profile: Annotated[str, typer.Option(help="The line: home, dsl, wifi, …; the scenario's usual one if none.")] = "",
+    seed: Annotated[int, typer.Option(help="What decides random loss and jitter.")] = 0,
+    pcap: Annotated[
+        Path | None, typer.Option(help="Write every packet that the vantage point sends and receives here.")
+    ] = None,
+    output: Output = None,
+) -> None:
+    """Run one scenario: truth beside verdict. Exit 0 if all is found as it is, 1 if not, 2 if it cannot be run."""
+    from probe.lab import commands
+
+    options = commands.RunOptions(name=name, profile=profile, seed=seed, pcap=pcap, output=output)
+    raise typer.Exit(commands.show_run(options))
+
+
+@lab_app.command("score")
+def lab_score(
+    only: Annotated[
+        list[str] | None, typer.Option(help="Scenarios by name; * and ? as in a shell. Repeatable.")
+    ] = None,
+    family: Annotated[list[str] | None, typer.Option(help="Scenarios of this family. Repeatable.")] = None,
+    profile: Annotated[list[str] | None, typer.Option(help="On this line; * and ? as in a shell. Repeatable.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Runs of every scenario on every line; else what the claims need.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Two runs of each.")] = False,
+    parallel: Annotated[int, typer.Option(min=1, max=64, help="Labs at a time.")] = 6,
+    max_seconds: Annotated[float, typer.Option(min=1, help="When it ends, whatever is left.")] = 9000.0,
+    log: Annotated[Path, typer.Option(help="Every finished run, a line each.")] = Path("lab-score.jsonl"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the runs that the log lacks.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A directory for accuracy.md, .json and .svg.")
+    ] = None,
+    keep_evidence: Annotated[Path | None, typer.Option(help="Also keep every target's goodput evidence here.")] = None,
+) -> None:
+    """How often are the verdicts right? Exit 1 if there was a false alarm, 2 if the lab does not work here."""
+    from probe.lab.score import command
+
+    raise typer.Exit(
+        command.run(
+            command.Options(
+                patterns=tuple(only or ()),
+                families=tuple(family or ()),
+                profiles=tuple(profile or ()),
+                runs=trials,
+                quick=quick,
+                parallel=parallel,
+                max_seconds=max_seconds,
+                log=log,
+                resume=resume,
+                output=output,
+                evidence_directory=keep_evidence,
+            )
+        )
+    )
 
 
 def _version(wanted: bool) -> None:

@@ -33,7 +33,7 @@ def judge_target(
 def rejudge(report: Report) -> Report:
     """The same report with every verdict made anew from its evidence."""
     controls = tuple(_judge_again(m) for m in report.controls)
-    network = network_verdict.judge(controls)
+    network = network_verdict.judge(controls, [m for t in report.targets for m in t.measurements])
     targets = tuple(_target_again(t, network) for t in report.targets)
     return replace(report, controls=controls, network=network, targets=targets, summary=summarize(targets))
 

@@ -3,17 +3,18 @@
 Read from top to bottom: later rows need earlier ones. No decorators, no import side effects.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from probe.checks import dns, goodput, http, portal, reach, tls
+from probe.checks import dns, goodput, hops, http, portal, reach, tls
 from probe.checks.context import Context, Step
 from probe.model.results import Verdict
 from probe.model.targets import Target
 from probe.verdict import dns as dns_verdict
 from probe.verdict import goodput as goodput_verdict
+from probe.verdict import hops as hops_verdict
 from probe.verdict import http as http_verdict
 from probe.verdict import portal as portal_verdict
 from probe.verdict import reach as reach_verdict
@@ -30,6 +31,8 @@ class Check:
     line.
 
     `max_bytes` is what one input can cost at most, both directions together; None: what is left of the target's budget.
+    `when`, of a follow-up, says whether what is known so far of the input's host (evidence by check) calls for it;
+    where it does not, nothing is recorded.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Check:
     seconds: float
     max_bytes: int | None
     exclusive: bool = False
+    when: Callable[[Mapping[str, object]], bool] | None = None
 
 
 def site_hosts(target: Target) -> tuple[str, ...]:
@@ -133,6 +137,20 @@ CHECKS: tuple[Check, ...] = (
         needs=("dns", "reach", "tls"),
         seconds=46.0,
         max_bytes=600_000,
+    ),
+    Check(
+        name="hops",
+        version="1",
+        question="Behind which router do packets to a dead address, or handshakes with a cut name, end?",
+        gather=hops.gather,
+        judge=hops_verdict.judge,
+        evidence=hops.Evidence,
+        enough=_done,
+        inputs=hosts_and_services,
+        needs=("reach", "tls"),
+        seconds=15.0,
+        max_bytes=120_000,
+        when=hops_verdict.wanted,
     ),
     Check(
         name="goodput",

@@ -46,7 +46,7 @@ GOODPUT_SECONDS = 66.0  # of one target, both directions, where nobody else wait
 CLOSING_SECONDS = 2.0  # kept for judging, storing and printing
 MAX_REDIRECT_HOSTS = 4  # of a target: its pages lead to one or two; a server that sends us round the world does not
 NOBODYS_DOMAIN = ".invalid"  # RFC 6761 §6.4; where `net` scrubbed an address from a redirect
-FOLLOWED_CHECKS = ("dns", "reach", "tls")  # of such a host; its page is a hop of the chain already
+FOLLOWED_CHECKS = ("dns", "reach", "tls", "hops")  # of such a host; its page is a hop of the chain already
 
 
 class Session(Protocol):
@@ -156,7 +156,7 @@ class Runner:
         end = min(self._end, asyncio.get_running_loop().time() + CONTROLS_SECONDS)
         subject = Target(id="", name="controls", sites=self.plan.controls.sites)
         budget = TargetBudget(run=self._budget, meter=Meter(self.meter))
-        await self._measure_hosts(subject, [c for c in CHECKS if not c.exclusive], budget, end)
+        await self._measure_hosts(subject, [c for c in CHECKS if not c.exclusive and c.when is None], budget, end)
         if network_verdict.judge(self._controls).state is not NetworkState.OK:
             await self._measure_hosts(subject, [PORTAL], budget, end + PORTAL.seconds)
 
@@ -196,6 +196,8 @@ class Runner:
     ) -> None:
         prior: dict[str, object] = {}
         for check, subject in jobs:
+            if check.when is not None and not check.when(prior):
+                continue
             async with self._gates(check):
                 seconds = min(check.seconds, end - asyncio.get_running_loop().time())
                 found = await self._measure(check, target, subject, budget, seconds, prior)

@@ -22,6 +22,8 @@ from probe.model.observations import (
     HttpExchange,
     HttpStage,
     IcmpKind,
+    LimitedConnect,
+    LimitedHello,
     TcpConnect,
     TlsHandshake,
     TlsStage,
@@ -133,6 +135,40 @@ def connect(
 ) -> TcpConnect:
     return TcpConnect(
         endpoint=Endpoint(address=address, port=port), source_port=40000, t0=0.0, t=0.04, failure=failure, icmp=icmp
+    )
+
+
+def limited_connect(
+    address: str = ADDRESS,
+    limit: int = 1,
+    failure: Failure | None = None,
+    icmp: IcmpKind | None = None,
+    router: int | None = None,
+    *,
+    port: int = 443,
+) -> LimitedConnect:
+    """A limited connection that succeeded, or what the arguments say; with `router` alone the limit ended there."""
+    if router is not None and icmp is None:
+        failure, icmp = Failure.HOST_UNREACHABLE, IcmpKind.TIME_EXCEEDED
+    endpoint = Endpoint(address=address, port=port)
+    return LimitedConnect(
+        endpoint=endpoint, hop_limit=limit, source_port=40000, t0=0.0, t=0.04, failure=failure, icmp=icmp, router=router
+    )
+
+
+def limited_hello(
+    address: str = ADDRESS, name: str = HOST, limit: int = 1, failure: Failure | None = None
+) -> LimitedHello:
+    """A limited ClientHello that a server answered, or how it failed."""
+    return LimitedHello(
+        endpoint=Endpoint(address=address, port=443),
+        server_name=name,
+        hop_limit=limit,
+        connect=connect(address),
+        t0=0.0,
+        t=0.1,
+        failure=failure,
+        received_bytes=1400 if failure is None else 0,
     )
 
 
@@ -253,6 +289,12 @@ class ScriptedNet:
     on_fetch: Callable[[HttpRequest], HttpExchange] = field(
         default=lambda r: exchange(r.url, address=r.endpoint.address, host=r.host)
     )
+    on_limited_connect: Callable[[Endpoint, int], LimitedConnect] = field(
+        default=lambda e, limit: limited_connect(e.address, limit, port=e.port)
+    )
+    on_limited_hello: Callable[[Endpoint, str, int], LimitedHello] = field(
+        default=lambda e, name, limit: limited_hello(e.address, name, limit)
+    )
     clock: FakeClock = field(default_factory=FakeClock)
     random: Random = field(default_factory=lambda: Random(1))
     calls: list[tuple[str, ...]] = field(default_factory=list)
@@ -300,6 +342,20 @@ class ScriptedNet:
         self.calls.append(("handshake", endpoint.address, server_name or "", verified_name or ""))
         made = self.on_handshake(endpoint, server_name, verified_name)
         await self._pass(made.failure, deadline)
+        return made
+
+    async def connect_within(self, endpoint: Endpoint, *, hop_limit: int, deadline: float) -> LimitedConnect:
+        self.calls.append(("connect_within", endpoint.address, str(hop_limit)))
+        made = self.on_limited_connect(endpoint, hop_limit)
+        await self._pass(made.failure, deadline)
+        return made
+
+    async def greet_within(
+        self, endpoint: Endpoint, *, server_name: str, hop_limit: int, answer_seconds: float, deadline: float
+    ) -> LimitedHello:
+        self.calls.append(("greet_within", endpoint.address, server_name, str(hop_limit)))
+        made = self.on_limited_hello(endpoint, server_name, hop_limit)
+        await self._pass(made.failure, self.clock.now() + answer_seconds)
         return made
 
     async def fetch(self, request: HttpRequest, *, deadline: float) -> HttpExchange:

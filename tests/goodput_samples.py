@@ -46,7 +46,7 @@ def steady(rate_bps: float, num_bytes: int = 256 * KIB, rtt: float = 0.04) -> Ti
     return Times(start=2 * rtt + 0.4 * bits / rate_bps, middle=0.5 * bits / rate_bps, tail=0.1 * bits / rate_bps)
 
 
-def _info(*, down: bool, stream_bytes: int, rtt: float) -> TcpInfo:
+def _info(*, down: bool, stream_bytes: int, rtt: float, heard_ago_seconds: float | None) -> TcpInfo:
     return TcpInfo(
         rtt_seconds=rtt,
         min_rtt_seconds=rtt,
@@ -64,7 +64,14 @@ def _info(*, down: bool, stream_bytes: int, rtt: float) -> TcpInfo:
         delivery_rate_bps=None,
         rwnd_limited_seconds=None,
         sndbuf_limited_seconds=None,
+        heard_ago_seconds=heard_ago_seconds,
     )
+
+
+def _heard_ago(curve: Curve, end: float) -> float:
+    """Since the last byte: nobody answers in the silence after it, as behind a freeze."""
+    steps = zip(curve.t[1:], curve.num_bytes, curve.num_bytes[1:], strict=False)
+    return max(0.0, end - max((t for t, before, now in steps if now > before), default=end))
 
 
 def transfer(
@@ -115,7 +122,9 @@ def transfer(
         verified=arm in (Arm.TARGET, Arm.CONTROL) or None,
         series=made,
         tcp_before=None,
-        tcp_after=_info(down=down, stream_bytes=came + HANDSHAKE_STREAM_BYTES, rtt=rtt),
+        tcp_after=_info(
+            down=down, stream_bytes=came + HANDSHAKE_STREAM_BYTES, rtt=rtt, heard_ago_seconds=_heard_ago(made, end)
+        ),
         loop_lag_seconds=lag,
         sent_bytes=2_000,
         received_bytes=came,

@@ -21,6 +21,7 @@ class Step(StrEnum):
     CONTROL = "control"  # the next pairs are against a control's own media
     FOREIGN = "foreign"  # the next pairs are the target's name against a neutral name, both at a control's address
     SMALL = "small"  # one object below the offset at which transfers stall
+    STEPWISE = "stepwise"  # one upload, segment by segment, to the offset at which uploads stall
 
 
 class Budget(Protocol):

@@ -11,6 +11,7 @@ from probe.checks.addresses import host_of
 from probe.checks.context import Context, ControlSite
 from probe.checks.pacing import FETCH_SECONDS, deadline, patience, pause, time_for
 from probe.checks.redirects import Follower, Hop, Unfollowed, is_failed, is_fetchable
+from probe.failure import Failure
 from probe.model.observations import HttpExchange, HttpStage
 from probe.model.results import CannotRun, ProblemReason
 from probe.model.targets import Endpoint
@@ -21,6 +22,9 @@ __all__ = ["Evidence", "Hop", "gather"]
 NEUTRAL_HOSTS = 2
 FOREIGN_TRIES = 2
 DEFAULT_PORTS = (None, 80, 443)
+MIN_CUTS = 2  # of the https page, before the same is tried at a control's address
+INSIDE = (HttpStage.REQUEST, HttpStage.HEADERS, HttpStage.BODY)
+CUTS = (Failure.GENERIC_TIMEOUT, Failure.CONNECTION_RESET, Failure.CONNECTION_ABORTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,9 @@ class Evidence:
     Only where the plain answer is not a redirect within the site: `neutral`: neutral Hosts at the same address;
     `foreign_neutral`: Hosts that do not exist, at a control's address; `foreign`: the target's Host there, last, and
     over TLS, which shows whether that control serves the target as well.
+
+    Only where the https chain is cut inside TLS: the same request for a control's page at the control's address, under
+    server names that it does not serve (`inside_neutral`), then under the target's (`inside`), chains unchecked.
     """
 
     url: str
@@ -39,6 +46,8 @@ class Evidence:
     neutral: tuple[HttpExchange, ...]
     foreign_neutral: tuple[HttpExchange, ...]
     foreign: tuple[HttpExchange, ...]
+    inside_neutral: tuple[HttpExchange, ...] = ()
+    inside: tuple[HttpExchange, ...] = ()
 
 
 async def gather(ctx: Context[Evidence]) -> Evidence:
@@ -53,10 +62,12 @@ async def gather(ctx: Context[Evidence]) -> Evidence:
     if not any(hop.exchanges for hop in (*secure, *plain)):
         _refuse_if_out_of_budget((*secure, *plain))
     evidence = Evidence(url=url, plain=plain, secure=secure, neutral=(), foreign_neutral=(), foreign=())
-    if ctx.target is None or not plain or not _is_worth_comparing(plain[0], secure):
+    if ctx.target is None:
         return evidence
     seconds = patience(follower.slowest_success_seconds, FETCH_SECONDS)
-    return await _compare(ctx, evidence, plain[0].exchanges[-1], seconds)
+    if plain and _is_worth_comparing(plain[0], secure):
+        evidence = await _compare(ctx, evidence, plain[0].exchanges[-1], seconds)
+    return await _look_inside(ctx, evidence) if secure and is_cut_inside(secure[0]) else evidence
 
 
 def _urls(url: str) -> tuple[str, str]:
@@ -152,6 +163,48 @@ def _is_affordable(ctx: Context[Evidence]) -> bool:
 def _seconds(exchanges: Sequence[HttpExchange]) -> float:
     """How long the next exchange may take, by the slowest that was answered."""
     return patience(max((e.t - e.t0 for e in exchanges if not is_failed(e)), default=None), FETCH_SECONDS)
+
+
+def is_cut_inside(hop: Hop) -> bool:
+    """Whether every exchange of a hop, two at least, ended by silence or a reset after its TLS handshake."""
+    inside = [e for e in hop.exchanges if e.stage in INSIDE and e.failure in CUTS]
+    return hop.url.startswith("https:") and len(inside) == len(hop.exchanges) >= MIN_CUTS
+
+
+async def _look_inside(ctx: Context[Evidence], evidence: Evidence) -> Evidence:
+    """A control's page under names that the control does not serve, then, last, under the target's."""
+    own = {e.endpoint.address for hop in (*evidence.plain, *evidence.secure) for e in hop.exchanges}
+    sites = [s for s in ctx.control_sites if s.endpoint.address not in own]
+    names = _names(ctx, host_of(evidence.url))
+    if not sites or not names:
+        return evidence
+    site = ctx.net.random.choice(sites)
+    unserved = [f"{ctx.net.random.getrandbits(32):08x}.{name}" for name in (names[0], names[-1])]
+    neutral = [
+        await _ask_inside(ctx, site, name, FETCH_SECONDS)
+        for name in unserved
+        if time_for(ctx, FETCH_SECONDS) and _is_affordable(ctx)
+    ]
+    seconds = _seconds(neutral)
+    inside: list[HttpExchange] = []
+    while len(inside) < FOREIGN_TRIES and time_for(ctx, seconds) and _is_affordable(ctx):
+        inside.append(await _ask_inside(ctx, site, host_of(evidence.url), seconds))
+        if not is_failed(inside[-1]) or not await pause(ctx, seconds):
+            break
+    return replace(evidence, inside_neutral=tuple(neutral), inside=tuple(inside))
+
+
+async def _ask_inside(ctx: Context[Evidence], site: ControlSite, server_name: str, seconds: float) -> HttpExchange:
+    """The control's page, over TLS under another server name."""
+    request = HttpRequest(
+        url=f"https://{site.name}/",
+        endpoint=site.endpoint,
+        server_name=server_name,
+        host=site.name,
+        max_bytes=MAX_KEPT_BODY_BYTES,
+        verified=False,
+    )
+    return await ctx.net.fetch(request, deadline=deadline(ctx, seconds))
 
 
 async def _ask(ctx: Context[Evidence], endpoint: Endpoint, host: str, like: str, seconds: float) -> HttpExchange:

@@ -29,7 +29,8 @@ class Evidence:
 
     `neutral`: a neutral name at the same address. `nameless`: no SNI at the same address. `foreign_neutral`: at a
     control's address its own name, verified, and then names that it does not serve, unverified (`verified_name` None).
-    `foreign`: the target's name at that control's address, verified.
+    `foreign`: the target's name at that control's address, verified. `vouching`: only where the certificate was not
+    the name's: a neutral name at the same address, verified for the target's.
     """
 
     hostname: str
@@ -38,6 +39,7 @@ class Evidence:
     nameless: tuple[TlsHandshake, ...]
     foreign_neutral: tuple[TlsHandshake, ...]
     foreign: tuple[TlsHandshake, ...]
+    vouching: tuple[TlsHandshake, ...] = ()
 
 
 async def gather(ctx: Context[Evidence]) -> Evidence:
@@ -58,6 +60,7 @@ async def gather(ctx: Context[Evidence]) -> Evidence:
             target=(*evidence.target, *found.target),
             neutral=(*evidence.neutral, *found.neutral),
             nameless=(*evidence.nameless, *found.nameless),
+            vouching=(*evidence.vouching, *found.vouching),
         )
     if all(is_good(h) for found in closer for h in found.target[-1:]):
         return evidence
@@ -124,10 +127,17 @@ async def _examine(ctx: Context[Evidence], first: Evidence, endpoint: Endpoint) 
     seconds = _seconds(neutral)
     if time_for(ctx, 2 * seconds):
         nameless = (await _shake_hand(ctx, endpoint, None, None, seconds),)
+    vouching: tuple[TlsHandshake, ...] = ()
+    if names and _shows_another_certificate(first, endpoint) and time_for(ctx, 2 * seconds):
+        vouching = (await _shake_hand(ctx, endpoint, names[0], first.hostname, seconds),)
     again: tuple[TlsHandshake, ...] = ()
     if time_for(ctx, seconds):
         again = (await _shake_hand(ctx, endpoint, first.hostname, first.hostname, seconds),)
-    return replace(empty, target=again, neutral=tuple(neutral), nameless=nameless)
+    return replace(empty, target=again, neutral=tuple(neutral), nameless=nameless, vouching=vouching)
+
+
+def _shows_another_certificate(evidence: Evidence, endpoint: Endpoint) -> bool:
+    return any(h.endpoint == endpoint and h.verify_failure is not None for h in evidence.target)
 
 
 def answers(handshake: TlsHandshake) -> bool:

@@ -7,7 +7,7 @@ seen in answers are not contacts.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from probe.checks import dns, goodput, http, reach, tls
+from probe.checks import dns, goodput, hops, http, reach, tls
 from probe.model.observations import DnsQuery, Engine, HttpExchange, TlsHandshake
 from probe.model.results import Measurement
 
@@ -61,6 +61,11 @@ def _contacts(evidence: object) -> Iterator[Contact]:
         case tls.Evidence():
             own, foreign = (*evidence.target, *evidence.neutral), (*evidence.nameless, *evidence.foreign_neutral)
             yield from map(_handshake, (*own, *foreign, *evidence.foreign))
+        case hops.Evidence():
+            for attempt in (*evidence.connects, *evidence.neutral_connects):
+                yield Contact(names=(), place=str(attempt.endpoint), purpose="TCP with few hops")
+            for hello in (*evidence.hellos, *evidence.neutral_hellos):
+                yield Contact(names=(hello.server_name,), place=str(hello.endpoint), purpose="TLS with few hops")
         case http.Evidence():
             yield from _pages(evidence)
         case goodput.Evidence():

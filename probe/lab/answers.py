@@ -5,6 +5,7 @@ One handler for each role of `probe.lab.world`. Sockets, TLS and the life of the
 
 import base64
 import binascii
+import ipaddress
 import random
 from collections.abc import Awaitable, Callable
 
@@ -17,15 +18,18 @@ import dns.rdatatype
 import dns.rrset
 from aiohttp import web
 
+from probe.lab.manners import Manners
+from probe.lab.oddities import send_body
 from probe.lab.world import Host, Role, World
 
 DNS_TTL_SECONDS = 60
 DNS_MESSAGE_TYPE = "application/dns-message"
 PAGE_BYTES = (5_000, 20_000)
-CHUNK = random.Random(1).randbytes(256 * 1024)  # incompressible: nothing on the way can make it smaller
 DEFAULT_OBJECT_BYTES = 4_000_000
 MAX_OBJECT_BYTES = 100_000_000
 MAX_DNS_BODY_BYTES = 4096
+NULL_ADDRESS = "0.0.0.0"
+HOME_NETWORK = ipaddress.ip_network("192.168.0.0/16")
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -56,15 +60,32 @@ def dns_answer(query: bytes, world: World, resolver: Host) -> bytes | None:
     question = message.question[0]
     response = dns.message.make_response(message, recursion_available=True)
     name = question.name.to_text(omit_final_dot=True).lower()
-    addresses = world.listed_addresses(name, resolver)
-    if not addresses and resolver.manners.invents is not None:
-        addresses = (resolver.manners.invents,)
-    if not addresses:
+    addresses = _given(world.listed_addresses(name, resolver), name, resolver.manners)
+    if name in dict(resolver.forged):
+        addresses = (dict(resolver.forged)[name],)
+    denied = resolver.manners.denies_ipv6 and question.rdtype == dns.rdatatype.AAAA
+    if addresses is None or denied:
         response.set_rcode(dns.rcode.NXDOMAIN)
-    elif question.rdtype == dns.rdatatype.A:
+    elif question.rdtype == dns.rdatatype.A and addresses:
         record = dns.rrset.from_text(question.name, DNS_TTL_SECONDS, dns.rdataclass.IN, dns.rdatatype.A, *addresses)
         response.answer.append(record)
+    elif question.rdtype == dns.rdatatype.AAAA:
+        addresses6 = () if name in resolver.manners.filters else world.listed_addresses6(name, resolver)
+        if addresses6:
+            rdclass, rdtype = dns.rdataclass.IN, dns.rdatatype.AAAA
+            response.answer.append(dns.rrset.from_text(question.name, DNS_TTL_SECONDS, rdclass, rdtype, *addresses6))
     return response.to_wire()
+
+
+def _given(listed: tuple[str, ...], name: str, manners: Manners) -> tuple[str, ...] | None:
+    """What a resolver of these manners makes of the addresses it knows; None for a name that does not exist."""
+    if name in manners.filters:
+        return (NULL_ADDRESS,)
+    if not listed:
+        return None if manners.invents is None else (manners.invents,)
+    if manners.hides_private:
+        return tuple(a for a in listed if ipaddress.ip_address(a) not in HOME_NETWORK)
+    return listed
 
 
 def _page(name: str) -> str:
@@ -138,7 +159,7 @@ def _media(host: Host) -> Handler:
         prefix = "/__down" if host.role is Role.CONTROL_MEDIA else "/media/"
         if host.role is Role.UPLOAD or not request.path.startswith(prefix):
             return web.Response(status=404, text="not found\n")
-        return await _give(request, host.manners.object_bytes)
+        return await _give(request, host.manners)
 
     return answer
 
@@ -154,11 +175,11 @@ async def _take(request: web.BaseRequest, host: Host) -> web.StreamResponse:
     return web.json_response({"error": "sign in first"}, status=host.upload_status)
 
 
-async def _give(request: web.BaseRequest, at_most_bytes: int | None) -> web.StreamResponse:
+async def _give(request: web.BaseRequest, manners: Manners) -> web.StreamResponse:
     """`bytes` bytes, but no more than the object has, or the part of them that Range asks for."""
     text = request.query.get("bytes", "")
     whole_bytes = min(int(text), MAX_OBJECT_BYTES) if text.isdecimal() else DEFAULT_OBJECT_BYTES
-    whole_bytes = min(whole_bytes, at_most_bytes) if at_most_bytes is not None else whole_bytes
+    whole_bytes = min(whole_bytes, manners.object_bytes) if manners.object_bytes is not None else whole_bytes
     span = request.http_range
     first = min(span.start or 0, whole_bytes) if (span.start or 0) >= 0 else max(0, whole_bytes + span.start)
     end = min(whole_bytes, span.stop) if span.stop is not None else whole_bytes
@@ -169,9 +190,7 @@ async def _give(request: web.BaseRequest, at_most_bytes: int | None) -> web.Stre
     response = web.StreamResponse(status=206 if partial else 200, headers=headers)
     left_bytes = response.content_length = max(0, end - first)
     await response.prepare(request)
-    while left_bytes and request.method != "HEAD":
-        piece = CHUNK[: min(left_bytes, len(CHUNK))]
-        await response.write(piece)
-        left_bytes -= len(piece)
+    if request.method != "HEAD":
+        await send_body(response, left_bytes, manners)
     await response.write_eof()
     return response

@@ -1,190 +1,172 @@
 """What becomes of a packet that crosses the censor?
 
-Keeps the state of flows, finds the names in their first packets, and applies the rules that match. Sans-I/O, `now`
-injected. The queue and the wire are `probe.lab.line`'s; what each action does to a packet is the action's own.
+Keeps the state of flows, has their first packets read, and applies the rules that match. Sans-I/O, `now` injected. The
+queue and the wire are `probe.lab.line`'s; what each action does to a packet is the action's own, what a rule remembers
+between flows `probe.lab.rulings`'s.
 
 Like the devices it imitates it knows a flow by its five-tuple alone and forgets it only when it was idle: FIN and RST
 do not clear the state, and a new connection from the same port inherits it (Xue et al., IMC 2021: idle about ten
-minutes). It looks at the first request of a connection only, and puts a ClientHello together from at most two
-segments, in either order.
+minutes).
 """
 
-import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from probe.lab.rules import (
-    PASS,
-    CensorRule,
-    Crossing,
-    Direction,
-    DnsName,
-    Everything,
-    HttpHost,
-    Outcome,
-    Sni,
-    ToAddress,
-    Treatment,
-)
-from probe.wire import packets, plaintext, tls
+from probe.lab.diversions import Diversions
+from probe.lab.reading import DNS_PORT, QUIC_PORT, QuicReading, TcpReading, dns_request
+from probe.lab.rules import PASS, CensorRule, Crossing, Direction, Diversion, Injected, Outcome, Treatment
+from probe.lab.rulings import Ruling
+from probe.lab.sightings import Request, RequestKind, Sighting
+from probe.wire import ip, packets
 
 FLOW_IDLE_SECONDS = 600.0
 MAX_FLOWS = 20_000  # beyond it idle flows are looked for: the lab's memory stays bounded
-MAX_REASSEMBLED_SEGMENTS = 2
-DNS_PORT = 53
-HTTP_METHODS = (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"OPTIONS ")
 
 FlowKey = tuple[bytes, bytes, int]
 
 
 class _Flow:
-    """What the censor remembers of one five-tuple."""
+    """What the censor remembers of one five-tuple. `is_read`: whether any rule asks what its first packets say."""
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, sighting: Sighting, *, is_read: bool) -> None:
+        self.sighting = sighting
+        self.is_read = is_read
         self.treatments: list[Treatment] = []
-        self.inspecting = True
-        self.matched = False
-        self.first_seq: int | None = None
-        self.segments: dict[int, bytes] = {}
-        self.seen_at = now
-
-    def first_bytes(self, segment: packets.TcpSegment) -> bytes:
-        """Add one data segment; the stream so far, without gaps."""
-        if self.first_seq is None:
-            self.first_seq = segment.seq
-        offset = (segment.seq - self.first_seq) & 0xFFFFFFFF
-        if offset < tls.MAX_CLIENT_HELLO_BYTES:
-            self.segments[offset] = segment.payload
-        stream = b""
-        while len(stream) in self.segments:
-            stream += self.segments[len(stream)]
-        return stream
+        self.rules_in_force: set[int] = set()
+        self.matched_request = False
+        self.tcp = TcpReading()
+        self.quic = QuicReading()
+        self.seen_at = sighting.at
 
 
 class Censor:
-    """The engine. `router_address` is the router in front of it, whose name its ICMP errors bear."""
+    """The engine. `router_address` is the router in front of it, whose name its ICMP errors bear; `router_address6`
+    the same router's for IPv6, without which nothing is said about IPv6 packets.
+    """
 
-    def __init__(self, rules: Sequence[CensorRule], *, router_address: str) -> None:
-        self._rules = tuple(rules)
-        self._router_address = router_address
+    def __init__(self, rules: Sequence[CensorRule], *, router_address: str, router_address6: str = "") -> None:
+        self._rulings = tuple(Ruling(rule) for rule in rules)
+        self._router_addresses = (router_address, router_address6)
         self._flows: dict[FlowKey, _Flow] = {}
-        self._shared: dict[int, Treatment] = {}
-        self._looks_inside = any(isinstance(rule.when, Sni | HttpHost) for rule in self._rules)
+        self._diversions = Diversions()
+        self._since: float | None = None
+        self._punishes_hellos = any(rule.residual is not None and rule.residual.at_hello for rule in rules)
 
     def process(self, data: bytes, direction: Direction, now: float) -> Outcome:
-        """Judge one IPv4 packet. Packets that are neither TCP nor UDP, and malformed ones, pass."""
-        if not self._rules or data[9] not in (packets.Protocol.TCP, packets.Protocol.UDP):
+        """Judge one packet. Packets that are neither TCP nor UDP, and malformed ones, pass."""
+        if not self._rulings or not ip.is_whole_header(data):
             return PASS
-        crossing = Crossing(data, direction, self._router_address)
+        if ip.protocol_of(data) not in (packets.Protocol.TCP, packets.Protocol.UDP):
+            return PASS
+        if self._since is None:
+            self._since = now
         try:
-            flow = self._flow(crossing, now)
-            treatments = flow.treatments + self._asked(crossing)
-            if self._looks_inside and direction is Direction.UP and crossing.tcp is not None:
-                self._inspect(flow, crossing.tcp)
-                treatments = flow.treatments
+            return self._judge(self._crossing(data, direction), now)
         except packets.MalformedPacketError:
             return PASS
-        return _apply(treatments, crossing, now)
+
+    def _judge(self, crossing: Crossing, now: float) -> Outcome:
+        restored = self._diversions.restored(crossing) if crossing.direction is Direction.DOWN else None
+        if restored is not None:
+            crossing = self._crossing(restored, Direction.DOWN)
+        flow = self._flow(crossing, now)
+        own = self._read(flow, crossing, now) if flow.is_read and crossing.direction is Direction.UP else ()
+        outcome = _apply((*flow.treatments, *own), crossing, now)
+        if not outcome.forward:
+            return outcome
+        if outcome.diverted is not None:
+            return replace(outcome, replaced=self._diversions.divert(crossing, outcome.diverted))
+        return outcome if restored is None else replace(outcome, replaced=restored)
+
+    def _crossing(self, data: bytes, direction: Direction) -> Crossing:
+        return Crossing(data, direction, self._router_addresses[ip.is_ipv6(data)])
 
     def _flow(self, crossing: Crossing, now: float) -> _Flow:
-        key = _flow_key(crossing)
+        source, destination = ip.packed_ends(crossing.data)
+        client, server = (source, destination) if crossing.direction is Direction.UP else (destination, source)
+        key = (client, server, ip.protocol_of(crossing.data))
         flow = self._flows.get(key)
         if flow is None or now - flow.seen_at > FLOW_IDLE_SECONDS:
             if len(self._flows) >= MAX_FLOWS:
                 self._flows = {k: f for k, f in self._flows.items() if now - f.seen_at <= FLOW_IDLE_SECONDS}
-            flow = self._flows[key] = _Flow(now)
-            flow.treatments = [
-                self._start(index) for index, rule in enumerate(self._rules) if _addressed(rule, crossing)
-            ]
+            flow = self._flows[key] = self._new_flow(crossing, key, now)
         flow.seen_at = now
         return flow
 
-    def _start(self, index: int) -> Treatment:
-        rule = self._rules[index]
-        if not rule.shared:
-            return rule.do.start()
-        return self._shared.setdefault(index, rule.do.start())
+    def _new_flow(self, crossing: Crossing, key: FlowKey, now: float) -> _Flow:
+        is_up, (client, server, protocol) = crossing.direction is Direction.UP, key
+        sighting = Sighting(
+            client=crossing.ip.source if is_up else crossing.ip.destination,
+            client_port=int.from_bytes(client[-ip.PORT_BYTES :], "big"),
+            server=crossing.ip.destination if is_up else crossing.ip.source,
+            server_port=int.from_bytes(server[-ip.PORT_BYTES :], "big"),
+            protocol=protocol,
+            at=now,
+            censor_since=now if self._since is None else self._since,
+        )
+        undecided = any(ruling.rule.when.matches(sighting) is None for ruling in self._rulings)
+        flow = _Flow(sighting, is_read=undecided or self._punishes_hellos)
+        flow.treatments = [*self._punished(sighting, at_hello=False), *self._started(flow, sighting)]
+        return flow
 
-    def _asked(self, crossing: Crossing) -> list[Treatment]:
-        """Treatments of a DNS query; they end with it, since one port may ask for several names."""
-        if crossing.direction is Direction.DOWN or crossing.udp is None or crossing.udp.destination_port != DNS_PORT:
-            return []
-        name = plaintext.parse_dns_question(crossing.udp.payload).name
-        return [
-            self._start(index)
-            for index, rule in enumerate(self._rules)
-            if isinstance(rule.when, DnsName) and rule.when.pattern.covers(name)
-        ]
+    def _read(self, flow: _Flow, crossing: Crossing, now: float) -> Sequence[Treatment]:
+        """Look into a packet from the client. Treatments of the flow are added to it; those returned are of this
+        packet alone: a DNS query's end with it, since one port may ask for several names.
+        """
+        if flow.tcp.is_over and not crossing.is_syn:
+            return ()
+        request = None
+        if crossing.tcp is not None:
+            if crossing.is_syn:
+                flow.tcp.restart(crossing.tcp, is_over=flow.matched_request)
+            request = flow.tcp.add(crossing.tcp)
+        elif crossing.udp is not None and flow.sighting.server_port == DNS_PORT:
+            sighting = replace(flow.sighting, at=now, request=dns_request(crossing.udp.payload))
+            return [treatment for _, treatment in self._matching(flow, sighting)]
+        elif crossing.udp is not None and flow.sighting.server_port == QUIC_PORT:
+            request = flow.quic.add(crossing.udp.payload)
+        if request is not None:
+            self._asked(flow, request, now)
+        return ()
 
-    def _inspect(self, flow: _Flow, segment: packets.TcpSegment) -> None:
-        """Look for a listed name in the first bytes that the client sends."""
-        if segment.flags & packets.TcpFlag.SYN:
-            flow.first_seq = (segment.seq + 1) & 0xFFFFFFFF
-            flow.segments.clear()
-            flow.inspecting = not flow.matched
-        if not flow.inspecting or not segment.payload:
-            return
-        stream = flow.first_bytes(segment)
-        matcher, name = _name_in(stream)
-        if matcher is None and len(flow.segments) < MAX_REASSEMBLED_SEGMENTS:
-            return
-        flow.inspecting = False
-        flow.segments.clear()
-        for index, rule in enumerate(self._rules):
-            wanted = rule.when
-            if isinstance(wanted, Sni | HttpHost) and type(wanted) is matcher and name and wanted.pattern.covers(name):
-                flow.matched = True
-                flow.treatments.append(self._start(index))
+    def _asked(self, flow: _Flow, request: Request, now: float) -> None:
+        """The flow has said what it wants: the rules that this calls for come into force."""
+        sighting = replace(flow.sighting, at=now, request=request)
+        punished = self._punished(sighting, at_hello=True) if request.kind is RequestKind.TLS else []
+        started = self._started(flow, sighting)
+        flow.treatments += [*punished, *started]
+        flow.matched_request = flow.matched_request or bool(punished or started)
+
+    def _punished(self, sighting: Sighting, *, at_hello: bool) -> list[Treatment]:
+        found = (ruling.punish(sighting, at_hello=at_hello) for ruling in self._rulings)
+        return [treatment for treatment in found if treatment is not None]
+
+    def _started(self, flow: _Flow, sighting: Sighting) -> list[Treatment]:
+        """Treatments of the rules that match now and were not in force on this flow."""
+        matching = list(self._matching(flow, sighting))
+        flow.rules_in_force.update(index for index, _ in matching)
+        return [treatment for _, treatment in matching]
+
+    def _matching(self, flow: _Flow, sighting: Sighting) -> Iterable[tuple[int, Treatment]]:
+        for index, ruling in enumerate(self._rulings):
+            if index not in flow.rules_in_force and ruling.rule.when.matches(sighting):
+                treatment = ruling.begin(sighting)
+                if treatment is not None:
+                    yield index, treatment
 
 
-def _apply(treatments: list[Treatment], crossing: Crossing, now: float) -> Outcome:
-    """Each treatment in turn; the first that drops the packet ends it, delays add up."""
+def _apply(treatments: Iterable[Treatment], crossing: Crossing, now: float) -> Outcome:
+    """Each treatment in turn; the first that drops the packet ends it, delays and injected packets add up."""
     delay_seconds = 0.0
+    injected: tuple[Injected, ...] = ()
+    diverted: Diversion | None = None
     for treatment in treatments:
         outcome = treatment.handle(crossing, now + delay_seconds)
-        if outcome.injected or not outcome.forward:
-            return outcome
+        injected += outcome.injected
+        if not outcome.forward:
+            return Outcome(forward=False, injected=injected)
         delay_seconds += outcome.delay_seconds
-    return Outcome(delay_seconds=delay_seconds) if delay_seconds else PASS
-
-
-def _flow_key(crossing: Crossing) -> FlowKey:
-    """Client's address and port, server's address and port, protocol. Raises MalformedPacketError without ports."""
-    data = crossing.data
-    header_bytes = (data[0] & 15) * 4
-    if len(data) < header_bytes + 4:
-        raise packets.MalformedPacketError("no ports")
-    source = data[12:16] + data[header_bytes : header_bytes + 2]
-    destination = data[16:20] + data[header_bytes + 2 : header_bytes + 4]
-    if crossing.direction is Direction.UP:
-        return source, destination, data[9]
-    return destination, source, data[9]
-
-
-def _addressed(rule: CensorRule, crossing: Crossing) -> bool:
-    """Whether the rule matches by address or matches everything."""
-    if isinstance(rule.when, Everything):
-        return True
-    if not isinstance(rule.when, ToAddress):
-        return False
-    source_port, destination_port = struct.unpack_from("!HH", crossing.ip.payload)
-    up = crossing.direction is Direction.UP
-    server = crossing.ip.destination if up else crossing.ip.source
-    port = destination_port if up else source_port
-    return server in rule.when.addresses and rule.when.port in (None, port)
-
-
-def _name_in(stream: bytes) -> tuple[type | None, str | None]:
-    """The kind of matcher that the first bytes of a connection call for, and the name in them; None while they are
-    too few.
-    """
-    if not stream:
-        return None, None
-    if stream.startswith(HTTP_METHODS):
-        name = plaintext.parse_http_host(stream)
-        return (HttpHost, name) if name is not None or b"\r\n\r\n" in stream else (None, None)
-    try:
-        return Sni, tls.parse_client_hello(stream).server_name
-    except tls.IncompleteHelloError:
-        return None, None
-    except tls.NotClientHelloError:
-        return Everything, None  # neither: no rule that looks inside wants it
+        diverted = outcome.diverted or diverted
+    if not delay_seconds and not injected and diverted is None:
+        return PASS
+    return Outcome(delay_seconds=delay_seconds, injected=injected, diverted=diverted)

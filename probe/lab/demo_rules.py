@@ -6,8 +6,7 @@ the `demo` command's.
 
 from dataclasses import dataclass
 
-from probe.lab.actions import Reset, blockpage, forged_address
-from probe.lab.rate_actions import Police
+from probe.lab.actions import Police, Reset, blockpage, forged_address
 from probe.lab.rules import CensorRule, Direction, DnsName, HttpHost, Sni, named
 from probe.lab.world import NOTICE_ADDRESS
 from probe.model.results import Mechanism, State

@@ -14,12 +14,15 @@ import shutil
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from probe.lab.capture import Capture, CapturingPort
 from probe.lab.censor import Censor
 from probe.lab.forwarder import Forwarder, Port
 from probe.lab.line import Line
 from probe.lab.messages import (
+    EMULATION_FILE,
     AskStats,
     Emulation,
     Failed,
@@ -37,8 +40,9 @@ from probe.lab.namespaces import (
     python_command,
     start_apart,
 )
+from probe.lab.path import PathProfile
+from probe.lab.rules import CensorRule
 
-EMULATION_FILE = "emulation.pickle"
 REALTIME_PRIORITY = 1  # a packet that waits for a processor looks like jitter; only the real root may ask for this
 
 
@@ -68,17 +72,17 @@ def _start_children(directory: str, launch: socket.socket) -> tuple[socket.socke
 class _Control:
     """Answers the session."""
 
-    def __init__(self, channel: socket.socket, forwarder: Forwarder, router_address: str) -> None:
+    def __init__(self, channel: socket.socket, forwarder: Forwarder, profile: PathProfile) -> None:
         self._channel = channel
         self._forwarder = forwarder
-        self._router_address = router_address
+        self._profile = profile
         self.gone = False
 
     def handle(self) -> bool:
         """One message; False when the session is gone."""
         message, _ = receive(self._channel)
         if isinstance(message, SetRules):
-            self._forwarder.line.censor = Censor(message.rules, router_address=self._router_address)
+            self._forwarder.line.censor = _censor(self._profile, message.rules)
             send(self._channel, Ready())
         elif isinstance(message, AskStats):
             send(self._channel, self._forwarder.stats())
@@ -86,15 +90,21 @@ class _Control:
         return not self.gone
 
 
-def _forwarder(emulation: Emulation) -> Forwarder:
+def _censor(profile: PathProfile, rules: Sequence[CensorRule]) -> Censor:
+    hop = profile.censor_hop
+    return Censor(rules, router_address=profile.router_address(hop), router_address6=profile.router_address6(hop))
+
+
+def _forwarder(emulation: Emulation, capture: Capture | None) -> Forwarder:
     profile = emulation.profile
     line = Line(
         profile,
         distances=emulation.distances,
-        censor=Censor(emulation.rules, router_address=profile.router_address(profile.censor_hop)),
+        censor=_censor(profile, emulation.rules),
         rng=random.Random(emulation.seed),
     )
-    vantage = Port("vantage", peer_mac=mac_bytes(INNER_MAC["vantage"]))
+    mac = mac_bytes(INNER_MAC["vantage"])
+    vantage = CapturingPort("vantage", peer_mac=mac, capture=capture) if capture else Port("vantage", peer_mac=mac)
     servers = Port("servers", peer_mac=mac_bytes(INNER_MAC["servers"]))
     return Forwarder(line, vantage=vantage, servers=servers)
 
@@ -110,13 +120,14 @@ def _run(directory: str, control: socket.socket, launch: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # as init: orphans of the programs run here are nobody else's to bury
     with contextlib.suppress(PermissionError):
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(REALTIME_PRIORITY))
-    forwarder = _forwarder(emulation)
-    router_address = emulation.profile.router_address(emulation.profile.censor_hop)
-    send(control, Ready())
-    gc.freeze()  # a collection in the middle of a burst is a pause on the line
-    session = _Control(control, forwarder, router_address)
-    # the children's sockets are readable only when the child has ended
-    forwarder.run({control: session.handle, servers: lambda: False, launcher: lambda: False})
+    with contextlib.ExitStack() as open_files:
+        capture = open_files.enter_context(Capture(Path(emulation.pcap))) if emulation.pcap else None
+        forwarder = _forwarder(emulation, capture)
+        send(control, Ready())
+        gc.freeze()  # a collection in the middle of a burst is a pause on the line
+        session = _Control(control, forwarder, emulation.profile)
+        # the children's sockets are readable only when the child has ended
+        forwarder.run({control: session.handle, servers: lambda: False, launcher: lambda: False})
     if session.gone:
         shutil.rmtree(directory, ignore_errors=True)  # its own clean-up does not happen when it was killed
 

@@ -7,6 +7,7 @@ descriptors.
 
 import contextlib
 import os
+import pickle
 import selectors
 import signal
 import socket
@@ -14,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from probe.lab.messages import Ended, Launch, receive, send
+from probe.lab.messages import EMULATION_FILE, Emulation, Ended, Launch, receive, send
 from probe.lab.namespaces import LabError, configure_vantage, restore_interrupt
 
 NOT_FOUND = 127  # the shell's status for a command that does not exist
@@ -111,7 +112,8 @@ def main(directory: str, requests_fd: str, host_fd: str) -> None:
     if not host.recv(1):
         return
     try:
-        configure_vantage(Path(directory))
+        emulation: Emulation = pickle.loads((Path(directory) / EMULATION_FILE).read_bytes())
+        configure_vantage(Path(directory), ipv6=emulation.profile.ipv6 != "none")
     except LabError as error:
         sys.stderr.write(f"{error}\n")
         return

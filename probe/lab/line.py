@@ -1,27 +1,33 @@
 """When does a packet come out at the other end, if it does?
 
 The emulated path between the vantage point and the servers, sans-I/O: packets and `now` in, due times and packets
-out. It owns delay, jitter, loss, the access link's two queues, the routers' answers to expired TTLs and each server's
-own distance; it hands every packet that gets that far to the censor. Sockets and real time are
-`probe.lab.forwarder`'s.
+out. It owns delay, jitter, loss, the access link's two queues and its MTU, the routers' answers to expired TTLs and
+each server's own distance; it hands every packet that gets that far to the censor. Sockets and real time are
+`probe.lab.forwarder`'s, the operator's address translation `probe.lab.nat`'s, cross traffic `probe.lab.neighbours`'s.
 
-Order on the way up: home router, loss, access queue, routers up to the censor, the censor, the other routers, the
-server's own distance; on the way down the reverse. Every place is an event in one heap, so that packets queue in the
-order in which they arrive there and a forged answer can overtake the true one.
+Order on the way up: home router, MTU, loss, access queue, address translation, routers up to the censor, the censor,
+the other routers, the server's own distance; on the way down the reverse. Every place is an event in one heap, so that
+packets queue in the order in which they arrive there and a forged answer can overtake the true one. What is due at an
+end waits in a second one: only that has to happen on time, the rest merely in order and before it.
 """
 
 import heapq
+import ipaddress
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from probe.lab.access import AccessLink, LineCounters
 from probe.lab.censor import Censor
-from probe.lab.path import MIN_QUEUE_PACKETS, MTU_BYTES, PathProfile
+from probe.lab.nat import Translator
+from probe.lab.path import PathProfile
 from probe.lab.rules import Direction, Outcome
-from probe.wire.packets import IPV4_HEADER_BYTES, icmp_error, lower_ttl
+from probe.wire.ip import is_ipv6, is_link_local, is_whole_header, packed_destination, packed_source, ttl_of
+from probe.wire.packets import ICMP_TIME_EXCEEDED, ICMP_TOO_BIG, ICMP_UNREACHABLE, icmp_error, lower_ttl
 
-ICMP_TIME_EXCEEDED = 11
-HOME_DELAY_SECONDS = 0.0002  # what a packet that expires in the home router takes there and back
+HOME_DELAY_SECONDS = 0.0002  # what a packet that ends in the home router takes there and back
+HOME_HOP = 1
+FIRST_OUTSIDE_HOP = 2  # the router at the operator's end of the access link
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,37 +41,6 @@ class Delivery:
     data: bytes
 
 
-@dataclass(slots=True, kw_only=True)
-class LineCounters:
-    """Packets by what became of them, since the lab began."""
-
-    carried_up: int = 0
-    carried_down: int = 0
-    lost: int = 0
-    queue_dropped: int = 0
-    censor_dropped: int = 0
-    injected: int = 0
-    expired: int = 0
-    nowhere: int = 0
-
-
-class _Queue:
-    """A link's transmitter with a drop-tail buffer counted in time."""
-
-    def __init__(self, rate_bps: float, buffer_seconds: float) -> None:
-        self._rate_bps = rate_bps
-        self._limit_seconds = max(buffer_seconds, MIN_QUEUE_PACKETS * MTU_BYTES * 8 / rate_bps)
-        self._busy_until = 0.0
-
-    def leaves_at(self, size_bytes: int, now: float) -> float | None:
-        """When a packet that arrives now has left; None when there is no room for it."""
-        starts_at = max(now, self._busy_until)
-        if starts_at - now > self._limit_seconds:
-            return None
-        self._busy_until = starts_at + size_bytes * 8 / self._rate_bps
-        return self._busy_until
-
-
 class Line:
     """`distances`: the extra round trip in seconds of every server address; an address that is not in it answers
     nobody.
@@ -77,58 +52,78 @@ class Line:
         self.censor = censor
         self.counters = LineCounters()
         self._profile = profile
-        self._distances = {bytes(map(int, address.split("."))): extra for address, extra in distances.items()}
-        self._rng = rng
-        self._up = _Queue(profile.up_bps, profile.buffer_seconds)
-        self._down = _Queue(profile.down_bps, profile.buffer_seconds)
+        self._distances = {ipaddress.ip_address(address).packed: extra for address, extra in distances.items()}
+        self._up = AccessLink(profile, Direction.UP, counters=self.counters, rng=rng)
+        self._down = AccessLink(profile, Direction.DOWN, counters=self.counters, rng=rng)
+        idle_seconds = profile.nat_idle_seconds
+        self._nat = Translator(idle_seconds, resets=profile.nat_resets) if idle_seconds is not None else None
         one_way = (
             profile.rtt_seconds - profile.jitter_seconds
         ) / 2  # jitter adds its mean back, half in each direction
         self._hop_seconds = [one_way * hop / (profile.routers + 1) for hop in range(profile.routers + 2)]
-        self._heap: list[tuple[float, int, Callable[[bytes, float], None], bytes]] = []
+        self._within_seconds = min(  # from any event on the way to the delivery that follows
+            self._hop_seconds[HOME_HOP], self._hop_seconds[-1] - self._hop_seconds[profile.censor_hop]
+        )
+        self._on_the_way: list[tuple[float, int, Callable[[bytes, float], None], bytes]] = []
+        self._arriving: list[tuple[float, int, Direction, bytes]] = []
         self._sequence = 0
-        self._delivered: list[Delivery] = []
 
     def submit(self, data: bytes, direction: Direction, now: float) -> None:
         """A packet leaves the vantage point (UP) or a server (DOWN)."""
-        if len(data) < IPV4_HEADER_BYTES:
+        if not is_whole_header(data) or is_link_local(data):
             return
-        if direction is Direction.UP:
+        if is_ipv6(data) and self._profile.ipv6 == "broken":
+            self.counters.nowhere += 1
+        elif direction is Direction.UP:
             self._leave_vantage(data, now)
         else:
-            extra = self._distances.get(data[12:16], 0.0)
+            extra = self._distances.get(packed_source(data), 0.0)
             core = self._hop_seconds[-1] - self._hop_seconds[self._profile.censor_hop]
             self._at(now + extra / 2 + core, self._censor_down, data)
 
     def next_event(self) -> float | None:
         """When `advance` has something to do next."""
-        return self._heap[0][0] if self._heap else None
+        times = [time for time in (self._up.next_look(), self._down.next_look()) if time is not None]
+        if self._arriving:
+            times.append(self._arriving[0][0])
+        if self._on_the_way:
+            times.append(self._on_the_way[0][0] + self._within_seconds)
+        return min(times) if times else None
 
     def advance(self, now: float) -> list[Delivery]:
         """Let everything happen that is due by `now`; the packets that reached an end, in order."""
-        self._delivered = []
-        while self._heap and self._heap[0][0] <= now:
-            due, _, happen, data = heapq.heappop(self._heap)
+        on_the_way, arriving = self._on_the_way, self._arriving
+        while on_the_way and on_the_way[0][0] <= now:
+            due, _, happen, data = heapq.heappop(on_the_way)
             happen(data, due)
-        return self._delivered
+        delivered = []
+        while arriving and arriving[0][0] <= now:
+            due, _, direction, data = heapq.heappop(arriving)
+            delivered.append(Delivery(due=due, direction=direction, data=data))
+        self._up.look(now)
+        self._down.look(now)
+        return delivered
 
     def _at(self, when: float, happen: Callable[[bytes, float], None], data: bytes) -> None:
         self._sequence += 1
-        heapq.heappush(self._heap, (when, self._sequence, happen, data))
+        heapq.heappush(self._on_the_way, (when, self._sequence, happen, data))
 
     def _leave_vantage(self, data: bytes, now: float) -> None:
-        if data[8] <= 1:
-            self._at(now + HOME_DELAY_SECONDS, self._expire_at_home, data)
+        ttl = ttl_of(data)
+        if ttl <= HOME_HOP:
+            self._expire_at_home(data, now + HOME_DELAY_SECONDS)
             return
-        if self._lost():
+        if len(data) > self._profile.mtu_bytes:
+            self._too_big_at_home(data, now + HOME_DELAY_SECONDS)
             return
-        leaves_at = self._up.leaves_at(len(data), now)
-        if leaves_at is None:
-            self.counters.queue_dropped += 1
+        arrives = self._up.arrival(len(data), now)
+        if arrives is None:
             return
-        arrives = leaves_at + self._jitter()
-        hop = min(data[8], self._profile.censor_hop)
-        if data[8] <= self._profile.censor_hop:
+        if self._nat is not None and not self._nat.outbound(data, arrives):
+            self._at(arrives + self._hop_seconds[FIRST_OUTSIDE_HOP], self._forgotten, data)
+            return
+        hop = min(ttl, self._profile.censor_hop)
+        if ttl <= self._profile.censor_hop:
             self._at(arrives + self._hop_seconds[hop], self._expire, data)
         else:
             self._at(arrives + self._hop_seconds[hop], self._censor_up, data)
@@ -139,19 +134,20 @@ class Line:
         if not outcome.forward:
             self.counters.censor_dropped += 1
             return
-        self._onward_up(data, now + outcome.delay_seconds)
+        self._onward_up(outcome.replaced or data, now + outcome.delay_seconds)
 
     def _onward_up(self, data: bytes, now: float) -> None:
         """From the censor to the server, or to the router where the TTL ends."""
         here = self._hop_seconds[self._profile.censor_hop]
-        if data[8] <= self._profile.routers:
-            self._at(now + self._hop_seconds[data[8]] - here, self._expire, data)
+        ttl = ttl_of(data)
+        if ttl <= self._profile.routers:
+            self._at(now + self._hop_seconds[ttl] - here, self._expire, data)
             return
-        extra = self._distances.get(data[16:20])
+        extra = self._distances.get(packed_destination(data))
         if extra is None:
             self.counters.nowhere += 1
             return
-        self._at(now + self._hop_seconds[-1] - here + extra / 2, self._deliver_up, data)
+        self._deliver(data, Direction.UP, now + self._hop_seconds[-1] - here + extra / 2)
 
     def _censor_down(self, data: bytes, now: float) -> None:
         outcome = self.censor.process(data, Direction.DOWN, now)
@@ -159,11 +155,13 @@ class Line:
         if not outcome.forward:
             self.counters.censor_dropped += 1
             return
-        self._onward_down(data, now + outcome.delay_seconds)
+        self._onward_down(outcome.replaced or data, now + outcome.delay_seconds)
 
     def _onward_down(self, data: bytes, now: float) -> None:
         """From the censor to the access queue."""
-        self._at(now + self._hop_seconds[self._profile.censor_hop] - self._hop_seconds[1], self._access_down, data)
+        self._at(
+            now + self._hop_seconds[self._profile.censor_hop] - self._hop_seconds[HOME_HOP], self._access_down, data
+        )
 
     def _inject(self, outcome: Outcome, now: float) -> None:
         """Send the censor's own packets. Their TTL is raised by the routers that they do not pass, since delivery
@@ -180,48 +178,72 @@ class Line:
     def _expire(self, data: bytes, now: float) -> None:
         """A TTL ended at the router whose number it was: the router says so, unless it is a silent one."""
         self.counters.expired += 1
-        hop = data[8]
+        hop = ttl_of(data)
         if hop in self._profile.silent_hops:
             return
         answer = self._time_exceeded(data, hop)
-        self._at(now + self._hop_seconds[hop] - self._hop_seconds[1], self._access_down, answer)
+        self._at(now + self._hop_seconds[hop] - self._hop_seconds[HOME_HOP], self._access_down, answer)
 
     def _expire_at_home(self, data: bytes, now: float) -> None:
         """As `_expire`, but on this side of the access link."""
         self.counters.expired += 1
-        if 1 not in self._profile.silent_hops:
-            self._deliver_down(self._time_exceeded(data, 1), now)
+        if HOME_HOP not in self._profile.silent_hops:
+            self._deliver(self._time_exceeded(data, HOME_HOP), Direction.DOWN, now)
 
     def _time_exceeded(self, data: bytes, hop: int) -> bytes:
         arrived = lower_ttl(data, hop - 1) if hop > 1 else data
-        answer = icmp_error(arrived, sender=self._profile.router_address(hop), kind=ICMP_TIME_EXCEEDED, code=0)
+        answer = self._icmp(arrived, hop, kind=ICMP_TIME_EXCEEDED, code=0)
         return lower_ttl(answer, hop - self._profile.routers)
 
+    def _too_big_at_home(self, data: bytes, now: float) -> None:
+        self.counters.too_big += 1
+        if not self._profile.hides_mtu:
+            answer = lower_ttl(self._too_big(data, HOME_HOP), HOME_HOP - self._profile.routers)
+            self._deliver(answer, Direction.DOWN, now)
+
+    def _too_big_outside(self, data: bytes, now: float) -> None:
+        """The operator's router tells the server, which is as far as `_censor_down` and `submit` made it."""
+        self.counters.too_big += 1
+        extra = self._distances.get(packed_source(data), 0.0)
+        if not self._profile.hides_mtu:
+            answer = lower_ttl(self._too_big(data, FIRST_OUTSIDE_HOP), -FIRST_OUTSIDE_HOP)
+            self._deliver(answer, Direction.UP, now + self._hop_seconds[-1] - self._hop_seconds[HOME_HOP] + extra / 2)
+
+    def _too_big(self, data: bytes, hop: int) -> bytes:
+        return self._icmp(data, hop, kind=ICMP_UNREACHABLE, code=ICMP_TOO_BIG, rest=self._profile.mtu_bytes)
+
+    def _icmp(self, about: bytes, hop: int, *, kind: int, code: int, rest: int = 0) -> bytes:
+        address = self._profile.router_address6(hop) if is_ipv6(about) else self._profile.router_address(hop)
+        return icmp_error(about, sender=address, kind=kind, code=code, rest=rest)
+
+    def _forgotten(self, data: bytes, now: float) -> None:
+        """The operator's translator knows nothing of this flow."""
+        self.counters.forgotten += 1
+        answer = self._nat.refusal(data) if self._nat is not None else None
+        if answer is not None:
+            raised = lower_ttl(answer, FIRST_OUTSIDE_HOP - self._profile.routers)
+            self._at(now + self._hop_seconds[FIRST_OUTSIDE_HOP] - self._hop_seconds[HOME_HOP], self._queue_down, raised)
+
     def _access_down(self, data: bytes, now: float) -> None:
-        leaves_at = self._down.leaves_at(len(data), now)
-        if leaves_at is None:
-            self.counters.queue_dropped += 1
-        elif not self._lost():
-            self._at(leaves_at + self._hop_seconds[1] + self._jitter(), self._deliver_down, data)
+        if self._nat is not None and not self._nat.inbound(data, now):
+            self.counters.forgotten += 1
+        elif len(data) > self._profile.mtu_bytes:
+            self._too_big_outside(data, now)
+        else:
+            self._queue_down(data, now)
 
-    def _deliver_up(self, data: bytes, now: float) -> None:
-        self.counters.carried_up += 1
-        self._deliver(data, Direction.UP, now)
+    def _queue_down(self, data: bytes, now: float) -> None:
+        arrives = self._down.arrival(len(data), now)
+        if arrives is not None:
+            self._deliver(data, Direction.DOWN, arrives + self._hop_seconds[HOME_HOP])
 
-    def _deliver_down(self, data: bytes, now: float) -> None:
-        self.counters.carried_down += 1
-        self._deliver(data, Direction.DOWN, now)
-
-    def _deliver(self, data: bytes, direction: Direction, now: float) -> None:
-        if data[8] > self._profile.routers:  # a server's own short TTL ends on the way, unheard
-            arrived = lower_ttl(data, self._profile.routers)
-            self._delivered.append(Delivery(due=now, direction=direction, data=arrived))
-
-    def _lost(self) -> bool:
-        if self._profile.loss and self._rng.random() < self._profile.loss:
-            self.counters.lost += 1
-            return True
-        return False
-
-    def _jitter(self) -> float:
-        return self._rng.uniform(0.0, self._profile.jitter_seconds) if self._profile.jitter_seconds else 0.0
+    def _deliver(self, data: bytes, direction: Direction, due: float) -> None:
+        """All routers passed; a server's own short TTL ends on the way, unheard."""
+        if ttl_of(data) <= self._profile.routers:
+            return
+        if direction is Direction.UP:
+            self.counters.carried_up += 1
+        else:
+            self.counters.carried_down += 1
+        self._sequence += 1
+        heapq.heappush(self._arriving, (due, self._sequence, direction, lower_ttl(data, self._profile.routers)))

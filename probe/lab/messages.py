@@ -16,6 +16,7 @@ from probe.lab.rules import CensorRule
 
 MAX_MESSAGE_BYTES = 128 * 1024  # below the default send buffer of a Unix socket
 MAX_DESCRIPTORS = 4
+EMULATION_FILE = "emulation.pickle"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,7 @@ class Emulation:
     rules: tuple[CensorRule, ...]
     distances: dict[str, float] = field(default_factory=dict)
     seed: int = 0
+    pcap: str | None = None  # where to write the vantage point's packets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

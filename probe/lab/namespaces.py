@@ -20,7 +20,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from probe.lab.path import HOME_ROUTER_ADDRESS, VANTAGE_ADDRESS
+from probe.lab.path import HOME_ROUTER_ADDRESS, HOME_ROUTER_ADDRESS6, VANTAGE_ADDRESS, VANTAGE_ADDRESS6
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
@@ -40,9 +40,13 @@ INNER_NAME = "eth0"  # the end of a veth pair inside the vantage point's or the 
 INNER_MAC = {"vantage": "02:00:00:00:01:02", "servers": "02:00:00:00:02:02"}
 MIDDLE_MAC = {"vantage": "02:00:00:00:01:01", "servers": "02:00:00:00:02:01"}
 HOME_CONGESTION_CONTROL = "cubic"
-SERVER_NET = "198.18.0.0/15"  # RFC 2544: set aside for tests of network devices
+# RFC 2544 sets 198.18.0.0/15 aside for tests of network devices. Its upper half is the routers', which must not be
+# local here: a packet from a local address that comes in from outside is thrown away, an ICMP error too.
+SERVER_NET = "198.18.0.0/16"
 HOME_NET = "192.168.78.0/24"  # where a resolver with a private address may live
 SERVERS_OWN_ADDRESS = "198.19.254.1"
+SERVER_NET6 = "2001:2:0:8000::/49"  # of the prefix that RFC 5180 sets aside for such tests
+SERVERS_OWN_ADDRESS6 = "2001:2:0:fe::1"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -95,24 +99,27 @@ def connect_namespaces(*, vantage_pid: int, servers_pid: int) -> None:
         ]
     _ip_batch(lines)
     for name in ("vantage", "servers"):
-        _offloads_off(name)
+        offloads_off(name)
 
 
-def configure_vantage(directory: Path) -> None:
-    """Inside the vantage point: its one interface, its default route, its own resolver files from `directory`; then
+def configure_vantage(directory: Path, *, ipv6: bool) -> None:
+    """Inside the vantage point: its one interface, its default routes, its own resolver files from `directory`; then
     no privileges.
     """
-    _ip_batch(
-        [
-            "link set dev lo up",
-            f"link set dev {INNER_NAME} addrgenmode none arp off",
-            f"address add {VANTAGE_ADDRESS}/24 dev {INNER_NAME}",
-            f"link set dev {INNER_NAME} up",
-            # cubic is what home machines have; a namespace may not change its default to what this machine restricts
-            f"route add default via {HOME_ROUTER_ADDRESS} dev {INNER_NAME} congctl {HOME_CONGESTION_CONTROL}",
-        ]
-    )
-    _offloads_off(INNER_NAME)
+    # cubic is what home machines have; a namespace may not change its default to what this machine restricts
+    onward = f"dev {INNER_NAME} congctl {HOME_CONGESTION_CONTROL}"
+    lines = [
+        "link set dev lo up",
+        f"link set dev {INNER_NAME} addrgenmode none arp off",
+        f"address add {VANTAGE_ADDRESS}/24 dev {INNER_NAME}",
+        f"link set dev {INNER_NAME} up",
+        f"route add default via {HOME_ROUTER_ADDRESS} {onward}",
+    ]
+    if ipv6:  # without `arp` an interface needs no neighbour discovery; `nodad`: nor does its address
+        lines.append(f"address add {VANTAGE_ADDRESS6}/64 dev {INNER_NAME} nodad")
+        lines.append(f"route add default via {HOME_ROUTER_ADDRESS6} {onward}")
+    _ip_batch(lines)
+    offloads_off(INNER_NAME)
     for name in ("resolv.conf", "hosts", "nsswitch.conf"):
         _bind(directory / name, Path("/etc") / name)
     nscd = Path("/run/nscd")  # a cache that would answer from outside the lab
@@ -121,21 +128,25 @@ def configure_vantage(directory: Path) -> None:
     _drop_capabilities()
 
 
-def configure_servers() -> None:
-    """Inside the servers' namespace: all of `SERVER_NET` and `HOME_NET` is local; the way back leads to the vantage
-    point."""
-    _ip_batch(
-        [
-            "link set dev lo up",
-            f"link set dev {INNER_NAME} addrgenmode none arp off",
-            f"address add {SERVERS_OWN_ADDRESS}/32 dev {INNER_NAME}",
-            f"link set dev {INNER_NAME} up",
-            f"route add local {SERVER_NET} dev lo",
-            f"route add local {HOME_NET} dev lo",
-            f"route add default dev {INNER_NAME}",
-        ]
-    )
-    _offloads_off(INNER_NAME)
+def configure_servers(*, ipv6: bool) -> None:
+    """Inside the servers' namespace: all of `SERVER_NET` and `HOME_NET` (and `SERVER_NET6`) is local; the way back
+    leads to the vantage point.
+    """
+    lines = [
+        "link set dev lo up",
+        f"link set dev {INNER_NAME} addrgenmode none arp off",
+        f"address add {SERVERS_OWN_ADDRESS}/32 dev {INNER_NAME}",
+        f"link set dev {INNER_NAME} up",
+        f"route add local {SERVER_NET} dev lo",
+        f"route add local {HOME_NET} dev lo",
+        f"route add default dev {INNER_NAME}",
+    ]
+    if ipv6:
+        lines.append(f"address add {SERVERS_OWN_ADDRESS6}/128 dev {INNER_NAME} nodad")
+        lines.append(f"route add local {SERVER_NET6} dev lo")
+        lines.append(f"route add ::/0 dev {INNER_NAME}")
+    _ip_batch(lines)
+    offloads_off(INNER_NAME)
 
 
 def mac_bytes(text: str) -> bytes:
@@ -161,7 +172,7 @@ def _ip_batch(lines: Sequence[str]) -> None:
         raise LabError(f"network interfaces could not be set up: {done.stderr.strip()}")
 
 
-def _offloads_off(interface: str) -> None:
+def offloads_off(interface: str) -> None:
     """Have the kernel cut and sum packets itself, so that what this program carries is what a wire would carry."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         for command in ETHTOOL_OFF:

@@ -1,7 +1,8 @@
-"""What does the censor look for, and what does it do when it sees it?
+"""What does the censor do to a packet, and by which rule?
 
-The matchers and the rule that joins one to an action. The actions are in `probe.lab.actions` (answers, resets, drops)
-and `probe.lab.rate_actions` (slowing and freezing); the engine that applies them is `probe.lab.censor`.
+The packet as it crosses, what may become of it, and the rule that joins a matcher to an action. The matchers are
+`probe.lab.matchers`'s, whose names are here too; the actions are in `probe.lab.actions`, and the engine that applies
+them is `probe.lab.censor`.
 """
 
 from dataclasses import dataclass, field
@@ -9,72 +10,71 @@ from enum import Enum
 from functools import cached_property
 from typing import Protocol
 
-from probe.wire import packets
+from probe.lab.matchers import (
+    AllOf,
+    AnyOf,
+    AnySni,
+    AnyTls,
+    DnsName,
+    EchWithSni,
+    Everything,
+    HttpHost,
+    Matcher,
+    NamePattern,
+    NameTest,
+    Not,
+    QuicSize,
+    QuicSni,
+    ShareOfFlows,
+    Sni,
+    ToAddress,
+    ToPort,
+    named,
+)
+from probe.lab.sightings import Sighting
+from probe.wire import ip, packets
+
+__all__ = [
+    "DROP",
+    "PASS",
+    "Action",
+    "AllOf",
+    "Allowance",
+    "AnyOf",
+    "AnySni",
+    "AnyTls",
+    "CensorRule",
+    "Crossing",
+    "Direction",
+    "Diversion",
+    "DnsName",
+    "EchWithSni",
+    "Everything",
+    "HttpHost",
+    "Injected",
+    "Matcher",
+    "NamePattern",
+    "NameTest",
+    "Not",
+    "Outcome",
+    "QuicSize",
+    "QuicSni",
+    "Residual",
+    "ShareOfFlows",
+    "Sni",
+    "ToAddress",
+    "ToPort",
+    "Treatment",
+    "named",
+]
+
+
+TCP_FLAGS_AT = 13  # in the TCP header (RFC 9293 §3.1)
 
 
 class Direction(Enum):
     UP = "up"  # from the vantage point
     DOWN = "down"  # to the vantage point
-
-
-class NameTest(Enum):
-    """How a censor compares names. SUBSTRING is how `t.co` caught `microsoft.com` in 2021 (Xue et al., IMC 2021)."""
-
-    EXACT = "exact"
-    SUFFIX = "suffix"
-    SUBSTRING = "substring"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamePattern:
-    """One listed name; SUFFIX covers the name itself and all names below it."""
-
-    text: str
-    test: NameTest = NameTest.SUFFIX
-
-    def covers(self, name: str) -> bool:
-        if self.test is NameTest.EXACT:
-            return name == self.text
-        if self.test is NameTest.SUBSTRING:
-            return self.text in name
-        return name == self.text or name.endswith("." + self.text)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sni:
-    """TLS connections whose ClientHello carries a listed name."""
-
-    pattern: NamePattern
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpHost:
-    """Plain HTTP connections whose first request carries a listed Host."""
-
-    pattern: NamePattern
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DnsName:
-    """DNS queries over UDP port 53 for a listed name, to whatever resolver."""
-
-    pattern: NamePattern
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToAddress:
-    """Every flow to a listed address (and, where given, port)."""
-
-    addresses: tuple[str, ...]
-    port: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Everything:
-    """Every flow: the generalised slow-down of a whole line."""
-
-
-Matcher = Sni | HttpHost | DnsName | ToAddress | Everything
 
 
 class Crossing:
@@ -85,9 +85,16 @@ class Crossing:
         self.direction = direction
         self.router_address = router_address
 
+    @property
+    def is_syn(self) -> bool:
+        """Whether it opens a TCP connection; without parsing, since this is asked of every packet."""
+        at = (packets.IPV6_HEADER_BYTES if ip.is_ipv6(self.data) else (self.data[0] & 15) * 4) + TCP_FLAGS_AT
+        is_tcp = ip.protocol_of(self.data) == packets.Protocol.TCP
+        return is_tcp and len(self.data) > at and bool(self.data[at] & packets.TcpFlag.SYN)
+
     @cached_property
-    def ip(self) -> packets.Ipv4Packet:
-        return packets.parse_ipv4(self.data)
+    def ip(self) -> packets.IpPacket:
+        return packets.parse_ip(self.data)
 
     @cached_property
     def tcp(self) -> packets.TcpSegment | None:
@@ -107,12 +114,28 @@ class Injected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Diversion:
+    """To which other address a packet goes on. With `answers_as_asked` what comes back from there bears the address
+    that the client asked; without, that of whoever answered.
+    """
+
+    to: str
+    answers_as_asked: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What becomes of one packet: whether it goes on, how much later, and what the censor sends besides."""
+    """What becomes of one packet: whether it goes on, how much later, and what the censor sends besides.
+
+    An action says with `diverted` where else it goes; the engine turns that into `replaced`, the packet that goes on
+    in its place.
+    """
 
     forward: bool = True
     delay_seconds: float = 0.0
     injected: tuple[Injected, ...] = ()
+    diverted: Diversion | None = None
+    replaced: bytes | None = None
 
 
 PASS = Outcome()
@@ -128,7 +151,37 @@ class Treatment(Protocol):
 class Action(Protocol):
     """What a rule does; `start` is called when a flow first matches, before its matching packet is handled."""
 
-    def start(self) -> Treatment: ...
+    def start(self, sighting: Sighting) -> Treatment: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Residual:
+    """What happens after a match to new flows between the same client and server (and, with `same_port`, server
+    port), for so many seconds from the last match.
+
+    `at_hello`: the connection comes about and its ClientHello is punished, whatever its name. China punishes the pair
+    of addresses and the port for some minutes; Russia's TSPU keeps to one five-tuple, for 75 s (SNI-I), 40 s (SNI-IV)
+    or 420 s (SNI-II, QUIC) (Xue et al., "TSPU: Russia's decentralized censorship system", IMC 2022).
+    """
+
+    seconds: float
+    do: Action
+    same_port: bool = False
+    at_hello: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """The first so many matching flows to one server address (with `by_name`: and one name) within the window are left
+    alone; all that come, punished ones too, count.
+
+    Russia, from November 2025: after 4-12 TLS handshakes new ones to suspicious networks time out, for 60-120 s
+    (net4people/bbs #546).
+    """
+
+    flows: int
+    seconds: float
+    by_name: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +193,5 @@ class CensorRule:
     when: Matcher
     do: Action
     shared: bool = field(default=False)
-
-
-def named(text: str, test: NameTest = NameTest.SUFFIX) -> NamePattern:
-    """A pattern in one word, for tables of rules."""
-    return NamePattern(text=text, test=test)
+    residual: Residual | None = None
+    allowance: Allowance | None = None

@@ -11,6 +11,7 @@ import pickle
 import socket
 import ssl
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -19,7 +20,15 @@ import trustme
 from aiohttp import web
 
 from probe.lab.answers import dns_answer, http_handler
-from probe.lab.doors import SMALL_BUFFER_BYTES, is_selective, listening_socket, serve_strictly, tls_context
+from probe.lab.doors import (
+    SMALL_BUFFER_BYTES,
+    is_selective,
+    listening_socket,
+    local_socket,
+    serve_strictly,
+    tls_context,
+)
+from probe.lab.interceptor import Interceptor
 from probe.lab.manners import Port
 from probe.lab.namespaces import configure_servers
 from probe.lab.oddities import mannered
@@ -57,12 +66,17 @@ async def start(world: World, root: trustme.CA) -> list[object]:
     """Start all servers; what is returned must be kept."""
     loop = asyncio.get_running_loop()
     kept: list[object] = []
-    for host in world.hosts:
-        if host.dead:
-            continue
+    living = (host for host in world.hosts if not host.dead)
+    placed = [replace(one, address=address) for one in living for address in one.addresses]
+    for host in placed:
         if host.role is Role.RESOLVER:
-            address = (host.address, DNS_PORT)
-            kept.append(await loop.create_datagram_endpoint(partial(_Resolver, host, world), local_addr=address))
+            bound = local_socket(host.address, socket.SOCK_DGRAM)
+            bound.bind((host.address, DNS_PORT))
+            kept.append(await loop.create_datagram_endpoint(partial(_Resolver, host, world), sock=bound))
+            continue
+        if host.interception is not None:
+            machine = Interceptor(host.interception)
+            kept.append(loop.create_task(machine.serve(listening_socket(host, HTTPS_PORT))))
             continue
         kept += await _listen(host, world, HTTP_PORT, host.manners.http, None)
         kept += await _listen(host, world, HTTPS_PORT, host.manners.https, tls_context(host, root))
@@ -108,7 +122,8 @@ def main(directory: str, status_fd: str) -> None:
     """Wait until this namespace has its interface, set it up, serve."""
     status = socket.socket(fileno=int(status_fd))
     if status.recv(1):
-        configure_servers()
+        world: World = pickle.loads((Path(directory) / WORLD_FILE).read_bytes())
+        configure_servers(ipv6=any(host.address6 for host in world.hosts))
         asyncio.run(serve(Path(directory), status))
 
 

@@ -19,8 +19,8 @@ from types import TracebackType
 
 from probe.lab import servers
 from probe.lab.forwarder import LabStats
-from probe.lab.host import EMULATION_FILE
 from probe.lab.messages import (
+    EMULATION_FILE,
     AskStats,
     Emulation,
     Ended,
@@ -34,7 +34,7 @@ from probe.lab.messages import (
     send,
 )
 from probe.lab.namespaces import LabError, host_command, python_environment
-from probe.lab.path import HOME, PathProfile
+from probe.lab.path import HOME, MOST_CARRIED_BPS, PathProfile
 from probe.lab.rules import CensorRule
 from probe.lab.world import World, small_internet, targets_yaml
 
@@ -53,9 +53,10 @@ class Lab:
     """An emulated internet with a vantage point.
 
     `profile` is the vantage point's line, `world` who lives behind it, `rules` what the censor does, `seed` what
-    decides random loss and jitter. Entering it raises LabError where the machine cannot make the namespaces. Inside,
-    `directory` is a temporary directory that vanishes with the lab, `targets_path` a targets.yaml for its world,
-    `root_path` the certificate that its servers are under.
+    decides random loss and jitter, `pcap` where to write what the vantage point sends and receives (complete when the
+    lab has ended). A line faster than the forwarder honestly carries is refused with ValueError. Entering it raises
+    LabError where the machine cannot make the namespaces. Inside, `directory` is a temporary directory that vanishes
+    with the lab, `targets_path` a targets.yaml for its world, `root_path` the certificate that its servers are under.
     """
 
     def __init__(
@@ -65,11 +66,15 @@ class Lab:
         world: World | None = None,
         rules: Sequence[CensorRule] = (),
         seed: int = 0,
+        pcap: Path | None = None,
     ) -> None:
+        if profile.down_bps + profile.up_bps > MOST_CARRIED_BPS:
+            raise ValueError(f"the lab carries {MOST_CARRIED_BPS / 1e6:.0f} Mbit/s, both directions together")
         self.profile = profile
         self.world = world if world is not None else small_internet()
         self._rules = tuple(rules)
         self._seed = seed
+        self._pcap = pcap.absolute() if pcap else None
         self._control_lock = threading.Lock()
         self._exits = contextlib.ExitStack()
 
@@ -81,6 +86,7 @@ class Lab:
             made = tempfile.TemporaryDirectory(prefix="throttleprobe-lab-", ignore_cleanup_errors=True)
             self.directory = Path(exits.enter_context(made))
             self._write_files()
+            self._check_pcap()
             self._start(exits)
             self._exits = exits.pop_all()
         return self
@@ -180,8 +186,10 @@ class Lab:
 
     def _write_files(self) -> None:
         """All that the lab's processes and the programs in it read."""
-        distances = {host.address: host.extra_rtt_seconds for host in self.world.hosts if not host.dead}
-        emulation = Emulation(profile=self.profile, rules=self._rules, distances=distances, seed=self._seed)
+        living = [host for host in self.world.hosts if not host.dead]
+        distances = {address: host.extra_rtt_seconds for host in living for address in host.addresses}
+        pcap = str(self._pcap) if self._pcap else None
+        emulation = Emulation(profile=self.profile, rules=self._rules, distances=distances, seed=self._seed, pcap=pcap)
         (self.directory / EMULATION_FILE).write_bytes(pickle.dumps(emulation))
         (self.directory / servers.WORLD_FILE).write_bytes(pickle.dumps(self.world))
         (self.directory / "resolv.conf").write_text(f"nameserver {self.world.resolver.address}\n")
@@ -190,6 +198,14 @@ class Lab:
         (self.directory / "empty").mkdir()
         (self.directory / "home").mkdir()
         self.targets_path.write_text(targets_yaml(self.world))
+
+    def _check_pcap(self) -> None:
+        """Raises LabError where the file cannot be written: the host, which writes it, has nobody to tell."""
+        if self._pcap is not None:
+            try:
+                self._pcap.open("wb").close()
+            except OSError as error:
+                raise LabError(f"{self._pcap} cannot be written: {error.strerror}") from None
 
     def _start(self, exits: contextlib.ExitStack) -> None:
         """Start the host, as root without a user namespace first. Raises LabError."""

@@ -4,16 +4,18 @@ Data only: hosts with their names, addresses, distances and manners, grouped int
 the targets.yaml that describes them. The programs behind the addresses are `probe.lab.servers`'s; the line is
 `probe.lab.path`'s.
 
-Addresses are from 198.18.0.0/15, set aside for such tests (RFC 2544); names are under `.test`, which no resolver
-serves (RFC 6761).
+Addresses are from 198.18.0.0/15 and 2001:2::/48, set aside for such tests (RFC 2544, RFC 5180); names are under
+`.test`, which no resolver serves (RFC 6761).
 """
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from ruamel.yaml import YAML
 
+from probe.lab.interception import Interception
 from probe.lab.manners import Listed, Manners
 
 FAR_EXTRA_RTT_SECONDS = 0.140
@@ -32,6 +34,7 @@ class Role(Enum):
     DOH = "doh"  # RFC 8484 at /dns-query
     RESOLVER = "resolver"  # DNS over UDP
     NOTICE = "notice"  # the censor's page for every name and path
+    INTERCEPTOR = "interceptor"  # the censor's machine in the middle of TLS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +45,15 @@ class Host:
     connection. `strict_names`: a TLS alert for a name that is not its own; otherwise its own certificate for every
     name. An upload host answers `upload_status` after the body, or at once with `answers_early`. With `dead` nobody
     is there and packets vanish. A name with several addresses is several hosts of that name; `listed` says which
-    resolvers give this one's.
+    resolvers give this one's. `address6` is where the same host is over IPv6, if it is. `spelled` is the name as
+    targets.yaml has it, where that is not `name`. A resolver gives the `forged` addresses for those names; an
+    interceptor stands where `interception` says.
     """
 
     name: str
     address: str
     role: Role
+    address6: str | None = None
     extra_rtt_seconds: float = 0.0
     pacing_bps: float | None = None
     congestion: str = "cubic"
@@ -56,7 +62,15 @@ class Host:
     answers_early: bool = False
     dead: bool = False
     listed: Listed = Listed.EVERYWHERE
+    spelled: str | None = None
     manners: Manners = Manners()  # noqa: RUF009 - frozen
+    forged: tuple[tuple[str, str], ...] = ()
+    interception: Interception | None = None
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Its addresses of both versions."""
+        return (self.address,) if self.address6 is None else (self.address, self.address6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,27 +95,36 @@ class Operator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """Everything that has an address. `resolver` is the one in the vantage point's resolv.conf."""
+    """Everything that has an address. `resolver` is the one in the vantage point's resolv.conf; `others` are the
+    censor's own machines, to which its rules alone lead.
+    """
 
     platforms: tuple[Platform, ...]
     operators: tuple[Operator, ...]
     resolver: Host
     notice: Host
+    others: tuple[Host, ...] = ()
 
     @property
     def hosts(self) -> tuple[Host, ...]:
         ours = [host for platform in self.platforms for host in platform.hosts]
         controls = [host for operator in self.operators for host in (operator.site, operator.media, operator.resolver)]
-        return (*ours, *controls, self.resolver, self.notice)
+        return (*ours, *controls, self.resolver, self.notice, *self.others)
 
     def address_of(self, name: str) -> str | None:
         return next((host.address for host in self.hosts if host.name == name), None)
 
     def listed_addresses(self, name: str, resolver: Host) -> tuple[str, ...]:
         """What `resolver` gives for the name, () where it knows none."""
+        return tuple(host.address for host in self._listed(name, resolver))
+
+    def listed_addresses6(self, name: str, resolver: Host) -> tuple[str, ...]:
+        """As `listed_addresses`, of IPv6."""
+        return tuple(host.address6 for host in self._listed(name, resolver) if host.address6 is not None)
+
+    def _listed(self, name: str, resolver: Host) -> list[Host]:
         view = Listed.BY_ISP if resolver.role is Role.RESOLVER else Listed.BY_CONTROLS
-        found = (host for host in self.hosts if host.name == name)
-        return tuple(host.address for host in found if host.listed in (Listed.EVERYWHERE, view))
+        return [host for host in self.hosts if host.name == name and host.listed in (Listed.EVERYWHERE, view)]
 
     def changed(self, name: str, **changes: object) -> "World":
         """The same world with other fields in the host called `name` (`world.changed("media.birdnet.test",
@@ -115,6 +138,13 @@ class World:
         def host(old: Host) -> Host:
             return replace(old, **changes) if old.name == name else old  # type: ignore[arg-type]
 
+        return self._with_each(host)
+
+    def with_ipv6(self) -> "World":
+        """The same world with an IPv6 address for every host beside its own."""
+        return self._with_each(lambda host: replace(host, address6=address6_beside(host.address)))
+
+    def _with_each(self, host: Callable[[Host], Host]) -> "World":
         return World(
             platforms=tuple(replace(p, hosts=tuple(map(host, p.hosts))) for p in self.platforms),
             operators=tuple(
@@ -122,7 +152,12 @@ class World:
             ),
             resolver=host(self.resolver),
             notice=host(self.notice),
+            others=tuple(map(host, self.others)),
         )
+
+    def with_others(self, *hosts: Host) -> "World":
+        """The same world with machines of the censor's beside those it has: DNS proxies, interceptors."""
+        return replace(self, others=(*self.others, *hosts))
 
     def only(self, *ids: str) -> "World":
         """The same world with these platforms alone, in this order. Raises KeyError for an unknown id."""
@@ -142,12 +177,14 @@ def small_internet(
     everyone_strict: bool = False,
     controls_strict: bool = False,
     congestion: str = "cubic",
+    ipv6: bool = False,
 ) -> World:
     """Three platforms with media (one near, one far, one strict about names), four with a site alone, two operators
     of controls.
 
     `media_pacing_bps` limits each connection to the platforms' media, `control_pacing_bps` to the controls'.
-    `everyone_strict`: no host takes a name that is not its own; `controls_strict`: only the controls do not.
+    `everyone_strict`: no host takes a name that is not its own; `controls_strict`: only the controls do not. `ipv6`:
+    every host is there over IPv6 too (and the vantage point, if its line has it).
     """
     world = World(
         platforms=_platforms(far_extra_rtt_seconds),
@@ -163,7 +200,13 @@ def small_internet(
         world = world.changed(name, pacing_bps=media_pacing_bps)
     for name in world.with_role(Role.CONTROL_MEDIA):
         world = world.changed(name, pacing_bps=control_pacing_bps)
-    return world
+    return world.with_ipv6() if ipv6 else world
+
+
+def address6_beside(address: str) -> str:
+    """The IPv6 address of the host with this IPv4 address: 2001:2:0:8010::2 for 198.18.10.2, digit by digit."""
+    _, _, subnet, number = map(int, address.split("."))
+    return f"2001:2:0:8{subnet:03d}::{number}"
 
 
 def demo_world() -> World:
@@ -237,7 +280,7 @@ def targets_yaml(world: World) -> str:
 
 def _target(platform: Platform) -> dict[str, object]:
     target: dict[str, object] = {"id": platform.id, "name": platform.name, "category": platform.category}
-    names = {role: list(dict.fromkeys(h.name for h in platform.hosts if h.role is role)) for role in Role}
+    names = {role: list(dict.fromkeys(h.spelled or h.name for h in platform.hosts if h.role is role)) for role in Role}
     sites = [f"https://{name}/" for name in (*names[Role.WEB], *names[Role.NEWS])]
     sites += [f"http://{name}/" for name in names[Role.NEWS]]
     download = [f"https://{name}/media/1.bin?bytes={{bytes}}" for name in names[Role.MEDIA]]

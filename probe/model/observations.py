@@ -65,6 +65,7 @@ class IcmpKind(StrEnum):
     NETWORK_UNREACHABLE = "network_unreachable"
     ADMIN_PROHIBITED = "admin_prohibited"
     PORT_UNREACHABLE = "port_unreachable"
+    TIME_EXCEEDED = "time_exceeded"  # the hop limit of our packet ended at a router
     OTHER = "other"
 
 
@@ -79,6 +80,44 @@ class TcpConnect:
     failure: Failure | None
     icmp: IcmpKind | None = None
     transaction_id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitedConnect:
+    """An attempt to connect whose packets may pass at most `hop_limit` - 1 routers.
+
+    `icmp` is what a router said of it, `router` which one: a number that stands for one address throughout a
+    measurement and tells nothing else (routers' addresses are never kept, design §5). `failure` None: it connected.
+    """
+
+    endpoint: Endpoint
+    hop_limit: int
+    source_port: int
+    t0: float
+    t: float
+    failure: Failure | None
+    icmp: IcmpKind | None
+    router: int | None
+    transaction_id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitedHello:
+    """A ClientHello with the name `server_name` whose packets may pass at most `hop_limit` - 1 routers, on a connection
+    that was made without that limit (`connect`).
+
+    `failure` is None when the server's first bytes came, HOST_UNREACHABLE when a router said that the limit ended
+    there, GENERIC_TIMEOUT when nobody said anything.
+    """
+
+    endpoint: Endpoint
+    server_name: str
+    hop_limit: int
+    connect: TcpConnect
+    t0: float
+    t: float
+    failure: Failure | None
+    received_bytes: int
 
 
 class TlsStage(StrEnum):
@@ -197,7 +236,10 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TcpInfo:
-    """The kernel's view of a connection (Linux, struct tcp_info); a field that this kernel lacks is None."""
+    """The kernel's view of a connection (Linux, struct tcp_info); a field that this kernel lacks is None.
+
+    `heard_ago_seconds`: since the last packet that acknowledged anything, be it for the second time.
+    """
 
     rtt_seconds: float | None
     min_rtt_seconds: float | None
@@ -215,6 +257,7 @@ class TcpInfo:
     delivery_rate_bps: float | None
     rwnd_limited_seconds: float | None
     sndbuf_limited_seconds: float | None
+    heard_ago_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

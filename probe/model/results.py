@@ -120,7 +120,8 @@ class GoodputFacts:
     `ratio_level` the confidence that these two cover the true median (1 - 2^(1-pairs)). `detectable_ratio` is the
     greatest ratio that this size of transfer, this RTT and a burst of 64 KB could have shown;
     `detectable_burst_bytes` the largest burst under which a policer to a tenth of the line would still have been
-    seen. `caveat` is "" or says what the figures lack.
+    seen. `caveat` is "" or says what the figures lack. `slowed_pairs` of the `pairs` show a slowed flow by themselves:
+    fewer than all on an even line say that only a share of the flows is slowed.
     """
 
     target_bps: float | None
@@ -140,11 +141,13 @@ class GoodputFacts:
     hop: Hop | None
     confirmed_by_repeat: bool
     caveat: str = ""
+    slowed_pairs: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """The few numbers and names that a verdict rests on."""
+    """The few numbers and names that a verdict rests on; `hop`: where on the path it happens, as far as that was
+    found."""
 
     host: str | None = None
     endpoint: str | None = None
@@ -152,6 +155,7 @@ class Facts:
     http_status: int | None = None
     certificate_issuer: str | None = None
     addresses: tuple[str, ...] = ()
+    hop: Hop | None = None
     download: GoodputFacts | None = None
     upload: GoodputFacts | None = None
 

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from probe.model.observations import Direction, DnsQuery, HttpExchange, TcpConnect, TlsHandshake, Transfer
+from probe.model.observations import (
+    Direction,
+    DnsQuery,
+    HttpExchange,
+    LimitedConnect,
+    LimitedHello,
+    TcpConnect,
+    TlsHandshake,
+    Transfer,
+)
 from probe.model.targets import Endpoint, Resolver
 
 LATE_REPLY_SECONDS = (
@@ -29,13 +38,17 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """A GET for `url`, sent to `endpoint`; `host` is the Host header, `server_name` the SNI (None for plain HTTP)."""
+    """A GET for `url`, sent to `endpoint`; `host` is the Host header, `server_name` the SNI (None for plain HTTP).
+
+    The chain must be valid for the server name, unless `verified` is False: then it is left unchecked.
+    """
 
     url: str
     endpoint: Endpoint
     server_name: str | None
     host: str
     max_bytes: int = MAX_BODY_BYTES
+    verified: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +56,8 @@ class TransferRequest:
     """A transfer of `num_bytes` of `url` at `endpoint`; `{bytes}` in the URL is already filled in.
 
     `verify`: whether the chain is checked for `host` (control arms under a name that is not the server's are not).
-    `order` is the transfer's place in its check, for the record.
+    `order` is the transfer's place in its check, for the record. `stepwise_from_bytes`: from so many bytes of an upload
+    on, each segment waits until the one before it is acknowledged; None: never.
     """
 
     direction: Direction
@@ -54,6 +68,7 @@ class TransferRequest:
     num_bytes: int
     verify: bool
     order: int
+    stepwise_from_bytes: int | None = None
 
 
 class Net(Protocol):
@@ -81,6 +96,16 @@ class Net(Protocol):
         self, endpoint: Endpoint, *, server_name: str | None, verified_name: str | None, deadline: float
     ) -> TlsHandshake:
         """Connect and shake hands; `verified_name` None leaves the chain unchecked (recorded as such)."""
+
+    async def connect_within(self, endpoint: Endpoint, *, hop_limit: int, deadline: float) -> LimitedConnect:
+        """Connect with packets that may pass at most `hop_limit` - 1 routers. Raises CannotRun where the system does
+        not tell which router spoke."""
+
+    async def greet_within(
+        self, endpoint: Endpoint, *, server_name: str, hop_limit: int, answer_seconds: float, deadline: float
+    ) -> LimitedHello:
+        """Connect without a limit, send a ClientHello with one, wait `answer_seconds` for whatever comes first, and
+        reset the connection. Raises as `connect_within` does."""
 
     async def fetch(self, request: HttpRequest, *, deadline: float) -> HttpExchange: ...
 

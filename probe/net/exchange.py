@@ -26,6 +26,7 @@ RTT_PROBE_REQUEST = b"GET / HTTP/1.1\r\nX-Unfinished: " + b"-" * 220  # sent byt
 PIECE_BYTES = 64 * 1024  # of an upload, encrypted and written at once
 PIECES_PER_TURN = 8  # written before the event loop gets its turn, so that sampling keeps its pace
 PAYLOAD_BYTES = 1024 * 1024  # random bytes prepared; a larger upload repeats them
+SEGMENT_BYTES = 1200  # in a TLS record it fits one segment of every path that carries IPv6 (RFC 8200 §5: 1280 bytes)
 ACK_POLL_SECONDS = 0.001  # once all is written: how exactly the last acknowledgement is timed
 
 
@@ -193,10 +194,18 @@ class Upload(Exchange):
     """A POST that ends once the peer's kernel has acknowledged all of it, whatever its program answers."""
 
     def __init__(
-        self, flow: Flow, sock: socket.socket, now: Callable[[], float], num_bytes: int, acked_at_connect: int | None
+        self,
+        flow: Flow,
+        sock: socket.socket,
+        now: Callable[[], float],
+        num_bytes: int,
+        acked_at_connect: int | None,
+        *,
+        stepwise_from_bytes: int | None = None,
     ) -> None:
         super().__init__(flow, sock, now, num_bytes)
         self._acked_at_connect = acked_at_connect
+        self._stepwise_from_bytes = num_bytes if stepwise_from_bytes is None else stepwise_from_bytes
         self._payload = memoryview(os.urandom(min(num_bytes, PAYLOAD_BYTES)))
         self._written_bytes = 0
         self._body_offset = 0  # where on the wire the body begins
@@ -247,10 +256,11 @@ class Upload(Exchange):
             self._timer = None
         for _ in range(PIECES_PER_TURN):
             left = self.wanted_bytes - self._written_bytes
-            if not left or self.flow.paused or self.ended:
+            room = self._room_bytes()
+            if not left or not room or self.flow.paused or self.ended:
                 break
             start = self._written_bytes % len(self._payload)
-            piece = self._payload[start : start + min(left, PIECE_BYTES)]
+            piece = self._payload[start : start + min(left, room, PIECE_BYTES)]
             try:
                 self.flow.write(piece)
             except ssl.SSLError as error:
@@ -263,8 +273,18 @@ class Upload(Exchange):
             self._check_arrival()
             if not self.ended:
                 self._timer = self.loop.call_later(ACK_POLL_SECONDS, self._pump)
+        elif self._written_bytes >= self._stepwise_from_bytes:
+            self._timer = self.loop.call_later(ACK_POLL_SECONDS, self._pump)
         elif not self.flow.paused:
             self._timer = self.loop.call_soon(self._pump)
+
+    def _room_bytes(self) -> int:
+        """How much may be written now: up to where single segments begin, then one whenever all is acknowledged."""
+        eager = self._stepwise_from_bytes - self._written_bytes
+        if eager > 0 or not self._written_bytes:
+            return max(eager, SEGMENT_BYTES)
+        acked = self._acknowledged_bytes(tcpinfo.read_raw(self.sock))
+        return SEGMENT_BYTES if acked is not None and acked >= self.flow.wire_sent_bytes else 0
 
     def _all_left(self) -> bool:
         return self._written_bytes == self.wanted_bytes and not self.flow.unsent_bytes

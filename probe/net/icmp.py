@@ -10,6 +10,7 @@ RFC 792, RFC 1812 §5.2.7.1, RFC 4443 §3.1.
 import socket
 import struct
 import sys
+from dataclasses import dataclass
 
 from probe.model.observations import IcmpKind
 
@@ -21,6 +22,7 @@ _ORIGIN_ICMP = 2
 _ORIGIN_ICMP6 = 3
 _ADDRESS_OFFSET = {socket.AF_INET: (_ERROR.size + 4, 4), socket.AF_INET6: (_ERROR.size + 8, 16)}
 
+_TIME_EXCEEDED = frozenset({(_ORIGIN_ICMP, 11), (_ORIGIN_ICMP6, 3)})
 _UNREACHABLE_V4 = 3
 _V4: dict[int, IcmpKind] = {
     **dict.fromkeys((0, 6, 11), IcmpKind.NETWORK_UNREACHABLE),
@@ -55,7 +57,21 @@ def _set(sock: socket.socket, value: int) -> None:
             sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, value)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IcmpError:
+    """What was said, and which router said it: its packed address, which must not get into evidence (design §5)."""
+
+    kind: IcmpKind
+    offender: bytes
+
+
 def read_icmp(sock: socket.socket) -> IcmpKind | None:
+    """The kind of ICMP error that is queued on a non-blocking socket; None as in `read_icmp_error`."""
+    error = read_icmp_error(sock)
+    return error.kind if error else None
+
+
+def read_icmp_error(sock: socket.socket) -> IcmpError | None:
     """The ICMP error that is queued on a non-blocking socket, None when there is none or our own machine made it."""
     if sys.platform != "linux":
         return None
@@ -70,12 +86,15 @@ def read_icmp(sock: socket.socket) -> IcmpKind | None:
         _errno, origin, kind, code, *_ = _ERROR.unpack_from(data)
         start, width = _ADDRESS_OFFSET[socket.AddressFamily(sock.family)]
         # A neighbour that does not answer makes the kernel send the error to itself.
-        if origin in (_ORIGIN_ICMP, _ORIGIN_ICMP6) and data[start : start + width] != own:
-            return _kind(origin, kind, code)
+        offender = data[start : start + width]
+        if origin in (_ORIGIN_ICMP, _ORIGIN_ICMP6) and offender != own:
+            return IcmpError(kind=_kind(origin, kind, code), offender=offender)
     return None
 
 
 def _kind(origin: int, kind: int, code: int) -> IcmpKind:
+    if (origin, kind) in _TIME_EXCEEDED:
+        return IcmpKind.TIME_EXCEEDED
     if origin == _ORIGIN_ICMP and kind == _UNREACHABLE_V4:
         return _V4.get(code, IcmpKind.OTHER)
     if origin == _ORIGIN_ICMP6 and kind == _UNREACHABLE_V6:

@@ -32,6 +32,18 @@ class KnownAddresses:
         return scrub(text, self._addresses)
 
 
+class Routers:
+    """Numbers for the routers that answered in one measurement, in the order heard: all that evidence may know."""
+
+    __slots__ = ("_numbers",)
+
+    def __init__(self) -> None:
+        self._numbers: dict[bytes, int] = {}
+
+    def number(self, packed_address: bytes) -> int:
+        return self._numbers.setdefault(packed_address, len(self._numbers) + 1)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruments:
     clock: Clock
@@ -41,6 +53,7 @@ class Instruments:
     gate: AddressGate
     meter: Meter
     known: KnownAddresses
+    routers: Routers = field(default_factory=Routers)
     transactions: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def seconds_until(self, deadline: float) -> float:

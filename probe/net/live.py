@@ -10,9 +10,17 @@ from pathlib import Path
 from random import Random
 from types import TracebackType
 
-from probe.model.observations import DnsQuery, HttpExchange, TcpConnect, TlsHandshake, Transfer
+from probe.model.observations import (
+    DnsQuery,
+    HttpExchange,
+    LimitedConnect,
+    LimitedHello,
+    TcpConnect,
+    TlsHandshake,
+    Transfer,
+)
 from probe.model.targets import Endpoint, Resolver
-from probe.net import dns, pages, stream
+from probe.net import dns, hops, pages, stream
 from probe.net.base import Clock, HttpRequest, TransferRequest
 from probe.net.clock import MonotonicClock
 from probe.net.dns_https import EncryptedResolvers
@@ -82,9 +90,9 @@ class LiveNet:
     """`probe.net.base.Net` on real sockets.
 
     Beyond what that says: every operation but transfer raises CannotRun when its deadline is already past. Two earlier
-    handshakes to the same address make connect, handshake and fetch wait; that wait is not part of the operation (its
-    `t0` comes after it, its deadline is put off by it), and CannotRun is raised when it takes too long. So does
-    resolve when too many earlier look-ups still hang.
+    handshakes to the same address make connect, handshake, fetch and the limited ones wait; that wait is not part of
+    the operation (its `t0` comes after it, its deadline is put off by it), and CannotRun is raised when it takes too
+    long. So does resolve when too many earlier look-ups still hang.
     """
 
     def __init__(self, session: Session, instruments: Instruments) -> None:
@@ -123,6 +131,21 @@ class LiveNet:
     ) -> TlsHandshake:
         return await stream.handshake(
             endpoint, self._instruments, server_name=server_name, verified_name=verified_name, deadline=deadline
+        )
+
+    async def connect_within(self, endpoint: Endpoint, *, hop_limit: int, deadline: float) -> LimitedConnect:
+        return await hops.connect_within(endpoint, self._instruments, hop_limit=hop_limit, deadline=deadline)
+
+    async def greet_within(
+        self, endpoint: Endpoint, *, server_name: str, hop_limit: int, answer_seconds: float, deadline: float
+    ) -> LimitedHello:
+        return await hops.greet_within(
+            endpoint,
+            self._instruments,
+            server_name=server_name,
+            hop_limit=hop_limit,
+            answer_seconds=answer_seconds,
+            deadline=deadline,
         )
 
     async def fetch(self, request: HttpRequest, *, deadline: float) -> HttpExchange:

@@ -73,7 +73,7 @@ def _call(request: HttpRequest) -> Call | None:
         endpoint=request.endpoint,
         secure=secure,
         server_name=request.server_name if secure else None,
-        verified_name=(request.server_name or _without_port(request.host)) if secure else None,
+        verified_name=(request.server_name or _without_port(request.host)) if secure and request.verified else None,
         headers={
             "Host": request.host,
             "User-Agent": USER_AGENT,

@@ -16,6 +16,7 @@ TCP_INFO_OPTION: int | None = getattr(socket, "TCP_INFO", None) if sys.platform.
 ASKED_BYTES = 512  # more than any kernel has (280 in Linux 6.18); the kernel answers with what it has
 NO_MIN_RTT = 0xFFFF_FFFF  # the kernel's "not measured yet"
 MICROSECONDS = 1e6
+MILLISECONDS = 1e3
 BITS = 8
 
 STATE = 0  # the first byte
@@ -23,6 +24,7 @@ STATE_CLOSE = 7  # include/net/tcp_states.h: reset, or both directions ended
 
 # offset in bytes of each field; the first group is u32, the second u64
 U32_SND_MSS = 16
+U32_LAST_ACK_RECV = 56
 U32_RTT = 68
 U32_SND_CWND = 80
 U32_TOTAL_RETRANS = 100
@@ -81,6 +83,7 @@ def parse_tcp_info(raw: bytes) -> TcpInfo:
     rtt = u32(raw, U32_RTT)
     min_rtt = u32(raw, U32_MIN_RTT)
     rate = u64(raw, U64_DELIVERY_RATE)
+    heard_ago = u32(raw, U32_LAST_ACK_RECV)
     return TcpInfo(
         rtt_seconds=_seconds(rtt) if rtt else None,  # 0: no sample yet
         min_rtt_seconds=None if min_rtt == NO_MIN_RTT else _seconds(min_rtt),
@@ -98,6 +101,7 @@ def parse_tcp_info(raw: bytes) -> TcpInfo:
         delivery_rate_bps=None if rate is None else float(rate * BITS),
         rwnd_limited_seconds=_seconds(u64(raw, U64_RWND_LIMITED)),
         sndbuf_limited_seconds=_seconds(u64(raw, U64_SNDBUF_LIMITED)),
+        heard_ago_seconds=None if heard_ago is None else heard_ago / MILLISECONDS,
     )
 
 

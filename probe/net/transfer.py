@@ -24,6 +24,8 @@ from probe.net.ports import Ports
 from probe.net.trust import Trust, name_fits
 
 FRAMING = 1.1  # a TLS record of 1 KB, which some servers write, has 2 % of header and tag, a chunk of it another
+KEEPALIVE_SECONDS = 1  # the least that kernels take
+KEEPALIVES = 100  # unanswered before the kernel gives up: more than any transfer lasts
 HOSTNAME_MISMATCH = 62  # X509_V_ERR_HOSTNAME_MISMATCH (openssl/x509_vfy.h)
 
 
@@ -86,6 +88,7 @@ class _Attempt:
         endpoint = self._request.endpoint
         self._sock = socket.socket(socket.AF_INET6 if endpoint.is_ipv6 else socket.AF_INET, socket.SOCK_STREAM)
         self._sock.setblocking(False)
+        _ask_in_silence(self._sock)
         self._source_port = ports.bind(self._sock)
         await asyncio.get_running_loop().sock_connect(self._sock, (endpoint.address, endpoint.port))
         self._t_connected = self._clock.now()
@@ -120,7 +123,14 @@ class _Attempt:
         if request.direction is Direction.DOWNLOAD:
             self._exchange = Download(flow, sock, self._clock.now, request.num_bytes)
         else:
-            self._exchange = Upload(flow, sock, self._clock.now, request.num_bytes, self._acked_at_connect)
+            self._exchange = Upload(
+                flow,
+                sock,
+                self._clock.now,
+                request.num_bytes,
+                self._acked_at_connect,
+                stepwise_from_bytes=request.stepwise_from_bytes,
+            )
         flow.attach(self._exchange)
         if not self._exchange.ended:
             self._exchange.start(request.url, request.host)
@@ -201,6 +211,19 @@ class _Attempt:
             sent_bytes=self.sent_bytes,
             received_bytes=self.received_bytes,
         )
+
+
+def _ask_in_silence(sock: socket.socket) -> None:
+    """Have the kernel ask a silent peer every second whether it is there (RFC 9293 §3.8.4), and never end for it.
+
+    A peer whose kernel answers while its program sends nothing is reached: then nobody on the path holds packets back.
+    """
+    if not hasattr(socket, "TCP_KEEPIDLE"):  # macOS names it otherwise, and has no TCP_INFO to read the answer from
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL):
+        sock.setsockopt(socket.IPPROTO_TCP, option, KEEPALIVE_SECONDS)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVES)
 
 
 def _first_known(preferred: int | None, otherwise: int) -> int:

@@ -5,6 +5,7 @@ are bit/s, times seconds. A reading that the record does not allow is None.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import fmean
 
 from probe.model.observations import Direction, Transfer
@@ -99,6 +100,13 @@ def rtt_growth(transfer: Transfer) -> float | None:
     return max(known) / least if known and least else None
 
 
+def rtt_growth_seconds(transfer: Transfer) -> float | None:
+    """Greatest less least RTT within the transfer."""
+    known = [rtt for rtt in transfer.series.rtt_seconds if rtt > 0]
+    least = min_rtt_seconds(transfer)
+    return max(known) - least if known and least else None
+
+
 def tail_silence_seconds(transfer: Transfer) -> float:
     """How long nothing had come when the transfer ended."""
     series = transfer.series
@@ -107,6 +115,20 @@ def tail_silence_seconds(transfer: Transfer) -> float:
     if grown:
         return max(0.0, transfer.t - grown[-1])
     return max(0.0, transfer.t - transfer.t_request) if transfer.t_request is not None else 0.0
+
+
+def standstill_seconds(transfer: Transfer) -> float:
+    """How long neither a byte nor a segment had come when the transfer ended; segments behind a hole go on coming."""
+    series = transfer.series
+    if not series.segments:
+        return tail_silence_seconds(transfer)
+    counts = list(zip(series.t, series.segments, strict=True))
+    grown = [t for (_, before), (t, now) in pairwise(counts) if now > before]
+    return (
+        min(tail_silence_seconds(transfer), max(0.0, transfer.t - grown[-1]))
+        if grown
+        else tail_silence_seconds(transfer)
+    )
 
 
 def stream_bytes(transfer: Transfer) -> int:
@@ -137,6 +159,12 @@ def holes(transfer: Transfer) -> int | None:
     return found
 
 
+def hole_share(transfer: Transfer) -> float | None:
+    """Holes by segments received. Downloads only."""
+    found, segments = holes(transfer), transfer.series.segments
+    return found / segments[-1] if found is not None and segments[-1] else None
+
+
 def retransmitted_share(transfer: Transfer) -> float | None:
     """Retransmitted by delivered segments. Uploads only: a receiver does not know what its peer sent again."""
     series = transfer.series
@@ -148,11 +176,16 @@ def retransmitted_share(transfer: Transfer) -> float | None:
 def wire_bytes(transfer: Transfer) -> tuple[float, ...]:
     """Bytes on the wire at each sample: segments at full size, which a policer's output is whether or not they filled
     a hole; payload and its headers where segments are not known."""
-    info, series = transfer.tcp_after, transfer.series
-    mss = info.mss if info is not None and info.mss else DEFAULT_MSS_BYTES
+    series, full = transfer.series, segment_bytes(transfer)
     if series.segments:
-        return tuple(float(count * (mss + IP_TCP_HEADER_BYTES)) for count in series.segments)
-    return tuple(count * (mss + IP_TCP_HEADER_BYTES) / mss for count in series.num_bytes)
+        return tuple(float(count * full) for count in series.segments)
+    return tuple(count * full / (full - IP_TCP_HEADER_BYTES) for count in series.num_bytes)
+
+
+def segment_bytes(transfer: Transfer) -> int:
+    """A segment of full size on the wire, its headers included."""
+    info = transfer.tcp_after
+    return (info.mss if info is not None and info.mss else DEFAULT_MSS_BYTES) + IP_TCP_HEADER_BYTES
 
 
 def steady(transfer: Transfer) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -169,11 +202,11 @@ def steady(transfer: Transfer) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if end - start < MIN_SECONDS:
         return (), ()
     times = tuple(start + (end - start) * step / (STEADY_POINTS - 1) for step in range(STEADY_POINTS))
-    return times, _at(times, series.t, wire_bytes(transfer))
+    return times, interpolated(times, series.t, wire_bytes(transfer))
 
 
-def _at(times: Sequence[float], known: Sequence[float], values: Sequence[float]) -> tuple[float, ...]:
-    """Linear interpolation; `times` ascend."""
+def interpolated(times: Sequence[float], known: Sequence[float], values: Sequence[float]) -> tuple[float, ...]:
+    """`values` at `times`, linear between the `known` times; both ascend, and two at least are known."""
     found, index = [], 1
     for t in times:
         while index < len(known) - 1 and known[index] < t:

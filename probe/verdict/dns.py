@@ -193,6 +193,16 @@ RULES: tuple[Rule[DnsFacts], ...] = (
         find.mechanisms(find.system_lies),
     ),
     Rule(
+        "dns.filter_by_choice",
+        lambda f: find.chosen_filter(f) is not None and not find.any_genuine(f),
+        State.INCONCLUSIVE,
+        lambda f: find.about(
+            f, find.chosen_filter, "withholds it, and is a public resolver that filters for those who choose it"
+        ),
+        "The resolver is a public one that is known to filter for those who set it up: the household's choice.",
+        mechanisms=find.mechanisms(find.chosen_filter),
+    ),
+    Rule(
         "dns.null_address_at_home",
         lambda f: find.null(f, home=True) is not None,
         State.INCONCLUSIVE,

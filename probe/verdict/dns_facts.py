@@ -12,6 +12,7 @@ from probe.checks.dns import Evidence, is_invented
 from probe.failure import Failure
 from probe.model.observations import DnsQuery
 from probe.model.results import Mechanism
+from probe.verdict.filtering_resolvers import FILTERING_RESOLVERS
 from probe.verdict.resolutions import LIES, NULL_ADDRESSES, Outcome, Resolution, resolutions
 from probe.wire.bogon import is_private
 
@@ -96,16 +97,18 @@ def first_failure(facts: DnsFacts) -> Failure | None:
 def exists(facts: DnsFacts) -> bool:
     """Whether control is sure that the name has addresses: a handshake proved one, or two resolvers give some.
 
+    Routers strip private addresses from public answers (protection against DNS rebinding), so those do not count.
     Only what speaks for it counts: a resolver that denies the name takes nothing away, so leaving it out adds nothing.
     """
-    return bool(facts.control) and (facts.control_proved or facts.giving_controls >= MIN_GIVING_CONTROLS)
+    public = not all(is_private(a) for a in facts.control)
+    return public and (facts.control_proved or facts.giving_controls >= MIN_GIVING_CONTROLS)
 
 
 def lies(facts: DnsFacts, *outcomes: Outcome) -> Resolution | None:
     """The first server on the network, alive for a neutral name, that lied in one of these ways."""
     if not exists(facts):
         return None
-    return next((s for s in facts.servers if s.outcome in outcomes and s.neutral_resolves and not s.is_local), None)
+    return next((s for s in facts.servers if s.outcome in outcomes and _may_be_accused(s)), None)
 
 
 def fails(facts: DnsFacts, *outcomes: Outcome) -> Resolution | None:
@@ -113,13 +116,21 @@ def fails(facts: DnsFacts, *outcomes: Outcome) -> Resolution | None:
     if not exists(facts):
         return None
     return next(
-        (
-            s
-            for s in facts.servers
-            if s.outcome in outcomes and s.attempts >= MIN_ATTEMPTS and s.neutral_resolves and not s.is_local
-        ),
+        (s for s in facts.servers if s.outcome in outcomes and s.attempts >= MIN_ATTEMPTS and _may_be_accused(s)),
         None,
     )
+
+
+def _may_be_accused(server: Resolution) -> bool:
+    """Alive for a neutral name, and not one that filters for those who chose it, unless somebody forges its answers."""
+    by_choice = server.server in FILTERING_RESOLVERS and server.outcome is not Outcome.RACED
+    return server.neutral_resolves and not server.is_local and not by_choice
+
+
+def chosen_filter(facts: DnsFacts) -> Resolution | None:
+    """The first resolver, known to filter for those who choose it, that lies about the name or fails for it."""
+    odd = (s for s in facts.servers if s.outcome in (*LIES, *FAILURES) and s.outcome is not Outcome.TIMEOUT)
+    return next((s for s in odd if s.server in FILTERING_RESOLVERS and s.neutral_resolves), None)
 
 
 def is_home_filter(found: Resolution) -> bool:
@@ -136,6 +147,8 @@ def system_lies(facts: DnsFacts) -> Resolution | None:
     """Getaddrinfo's misdoing, where no server could be asked over UDP, or none of them gives a true address."""
     found = next((s for s in facts.servers if s.is_local), None)
     if found is None or not found.neutral_resolves or not exists(facts) or may_be_genuine(facts):
+        return None
+    if chosen_filter(facts) is not None:
         return None
     failed = found.outcome in FAILURES and found.attempts >= MIN_ATTEMPTS
     filtered = any(a in NULL_ADDRESSES or a in LOOPBACK for a in found.addresses)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from probe.verdict import dns, goodput, http, portal, reach, target, tls
+from probe.verdict import dns, goodput, hops, http, portal, reach, target, tls
 from probe.verdict.rules import Rule
 
 RULES: tuple[Rule[Any], ...] = (
@@ -10,6 +10,7 @@ RULES: tuple[Rule[Any], ...] = (
     *reach.RULES,
     *tls.RULES,
     *http.RULES,
+    *hops.RULES,
     *goodput.RULES,
     *portal.RULES,
     *target.RULES,

@@ -14,17 +14,10 @@ from probe.model.results import Comparison, GoodputFacts, Method, Trigger
 from probe.stats.curves import MID_FROM, MID_TO, mid_bps, min_rtt_seconds
 from probe.stats.detectable import detectable_burst_bytes, detectable_ratio
 from probe.stats.pairs import range_level
-from probe.verdict.goodput_method import limit_bps, method_of, signature_of, stall_offset
-from probe.verdict.goodput_pairs import (
-    EQUAL_PAIRS,
-    MIN_EQUAL_RATIO,
-    SLOWER_AT,
-    Outcome,
-    Tally,
-    has_broken_pair,
-    pairs_of,
-    tally,
-)
+from probe.verdict.goodput_method import limit_bps, method_of, signature_of
+from probe.verdict.goodput_pairs import Outcome, Tally, has_broken_pair, pairs_of, tally
+from probe.verdict.goodput_sequence import EQUAL_PAIRS, MIN_EQUAL_RATIO, SURE_RATIO
+from probe.verdict.goodput_stall import stall_offset, stand_still, stops_by_itself
 
 MAX_ADDRESS_RATIO = 0.15  # design §3, 2 (c): at most this share of the control's rate, and a signature: `likely`
 ADDRESS_PAIRS = 3  # of target and control with at most that ratio, before a signature may be spoken of
@@ -33,7 +26,8 @@ PLAIN_BYTES_PER_RTT = 24_000  # … nor those that move this much a round trip: 
 ROUTE_RATIO = 0.33  # a target this far below its control is tried by name at the control's address next
 ASSUMED_BURST_BYTES = 64 * 1024  # `detectable_ratio` is told for it (policers with up to 2 MB are known)
 ASSUMED_LIMIT_RATIO = 0.1  # … and the largest burst for this share of the line
-DETECTABLE_AT = SLOWER_AT[4]  # the ratio that four pairs have to show
+DETECTABLE_AT = SURE_RATIO  # the ratio that is surely found on an even line …
+DETECTABLE_UNEVEN_AT = 0.2  # … and, of whole transfers, on an uneven one (simulated: docs/method/goodput.md)
 WHOLE = (0.0, 1.0)
 MIDDLE = (MID_FROM, MID_TO)
 REFUSALS = (Outcome.CONTROL_REFUSED, Outcome.SUSPECT_REFUSED)
@@ -57,6 +51,13 @@ class DirectionFacts:
     small_delivered: bool | None
     signature: Method | None
     stall_after_bytes: int | None
+    server_stops: bool
+    stands_still: bool
+    stepped: bool
+
+    @property
+    def uploads(self) -> bool:
+        return self.series.direction is Direction.UPLOAD
 
     @property
     def named(self) -> Tally | None:
@@ -137,10 +138,19 @@ def read(series: Series) -> DirectionFacts:
         small_delivered=fate(small[-1]) is Fate.DELIVERED if small else None,
         signature=signature,
         stall_after_bytes=None,
+        server_stops=False,
+        stands_still=False,
+        stepped=False,
     )
     stalled = facts.named.suspects if facts.named is not None and signature is None else server.suspects
-    offset = stall_offset(stalled)
-    return replace(facts, stall_after_bytes=offset)
+    stepwise = [t.transfer for t in trials if t.phase is Phase.STEPWISE]
+    return replace(
+        facts,
+        stands_still=stand_still(stalled),
+        stepped=bool(stepwise),
+        stall_after_bytes=stall_offset(stepwise or stalled),
+        server_stops=stops_by_itself(stalled),
+    )
 
 
 def _slow_alike(name: Tally) -> bool:
@@ -195,7 +205,8 @@ def public(facts: DirectionFacts) -> GoodputFacts:
     window, rtt = MIDDLE if shown.middle else WHOLE, _rtt(shown.controls)
     known = control_bps is not None and size > 0
     assert control_bps is None or control_bps > 0
-    figures = {"threshold": DETECTABLE_AT, "control_bps": control_bps or 0.0, "rtt_seconds": rtt}
+    threshold = DETECTABLE_AT if shown.middle else DETECTABLE_UNEVEN_AT
+    figures = {"threshold": threshold, "control_bps": control_bps or 0.0, "rtt_seconds": rtt}
     return GoodputFacts(
         target_bps=median(shown.suspect_bps) if shown.suspect_bps else None,
         control_bps=control_bps,
@@ -218,6 +229,7 @@ def public(facts: DirectionFacts) -> GoodputFacts:
         hop=None,
         confirmed_by_repeat=facts.accused,
         caveat=_caveat(facts),
+        slowed_pairs=shown.slowed_pairs,
     )
 
 

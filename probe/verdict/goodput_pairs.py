@@ -1,7 +1,7 @@
 """Is one arm slower than its control, given their pairs in the order measured?
 
-The sequential rule and its thresholds; which arms may accuse of what is for `probe.verdict.goodput`. Error rates:
-docs/method/goodput.md, "How often it is wrong".
+From transfers to the numbers of pairs. The rule on those is `goodput_sequence`; which arms may accuse of what is for
+`probe.verdict.goodput`.
 """
 
 from collections.abc import Sequence
@@ -13,25 +13,8 @@ from probe.checks.goodput.evidence import Arm, Phase, Trial
 from probe.checks.goodput.fate import Fate, fate, is_sample
 from probe.model.observations import Transfer
 from probe.stats.curves import mid_bps, min_rtt_seconds, whole_bps
-from probe.stats.pairs import spread
+from probe.verdict.goodput_sequence import EQUAL_PAIRS, Measured, decide, flows_differ, is_quiet
 
-# Pairs -> the greatest ratio that all of them may show for "slower". From 4 pairs on this is rule F of feasibility §0;
-# two more pairs have to repeat what three show, so that no verdict rests on fewer than five (simulated: docs/method).
-SLOWER_AT = {3: 0.33, 4: 0.33, 5: 0.45, 6: 0.55, 7: 0.8}
-MAX_MEDIAN_RATIO = 0.5  # the effect floor: what slows by less than half is not called throttling
-MIN_EQUAL_RATIO = 0.8  # a pair with at least this says "not slower" (feasibility §0, step 4)
-MIN_EQUAL_WHOLE_RATIO = 0.25  # … unless the whole transfer, latency included, was this much slower
-EQUAL_PAIRS = 2  # so many such pairs end a series (feasibility §1: clean lines are called ok in ≥ 97.7 %)
-MAX_PAIRS = 7  # undecided after this many: inconclusive
-MAX_QUIET_SPREAD = 2.0  # greatest by least control rate: beyond, the line is noisy and whole transfers are compared
-NOISY_PAIRS = 4  # on a noisy line single ratios say little: from here on medians may say "not slower" …
-NOISY_WHOLE_RATIO = 0.6  # … this of whole transfers, of which a quarter of the line shows .54 (feasibility §2)
-NOISY_MIDDLE_RATIO = 0.5  # … and this of their middles, of which it shows .25
-AGAIN_PAIRS = (
-    2  # design §3, 8: a first finding is measured once more; two pairs, so that no one chance event repeats it
-)
-MAX_AGAIN_RATIO = 0.6  # of every pair of the repetition; with all of one arm below all of the other (see below)
-MAX_AGAIN_STARTED = 3  # one pair of a repetition may be lost to a busy machine
 MAX_LAG_RTT_SHARE = 0.5  # an event loop later than half an RTT measures itself (feasibility §6, trap 7)
 MAX_LAG_TIME_SHARE = 0.05  # … unless that is a small part of the time over which the rate is taken
 MIN_LAG_SECONDS = 0.02  # … or less than this, which two busy cores show on a healthy transfer
@@ -75,13 +58,16 @@ class Pair:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
     """The pairs of one comparison and what they come to. Rates, in bit/s, and ratios are of usable pairs, by the
-    estimator that the control arm's spread chose (`middle`)."""
+    estimator that the control arm's spread chose (`middle`). `slowed_pairs` are those that show a slowed flow by
+    themselves; `flows_differ`: on an even line some do and some show none."""
 
     pairs: tuple[Pair, ...]
     middle: bool
     suspect_bps: tuple[float, ...]
     control_bps: tuple[float, ...]
     outcome: Outcome
+    slowed_pairs: int
+    flows_differ: bool
 
     @property
     def ratios(self) -> tuple[float, ...]:
@@ -121,19 +107,20 @@ def tally(pairs: Sequence[Pair], *, if_answers_differ: Outcome | None = None) ->
     `if_answers_differ` says what it means that the arms were answered with different classes of status: between two
     names at one server that one of them is not served; between two servers nothing.
     """
-    usable = [p for p in pairs if p.is_usable]
-    middle = spread([mid_bps(p.control) for p in usable if p.control is not None]) <= MAX_QUIET_SPREAD
-    rate = mid_bps if middle else whole_bps
+    usable = [measured(p) for p in pairs if p.is_usable]
+    middle = is_quiet(usable)
     return Tally(
         pairs=tuple(pairs),
         middle=middle,
-        suspect_bps=tuple(rate(p.suspect) for p in usable if p.suspect is not None),
-        control_bps=tuple(rate(p.control) for p in usable if p.control is not None),
-        outcome=_outcome(pairs, middle=middle, if_answers_differ=if_answers_differ),
+        suspect_bps=tuple(p.suspect_bps if middle else p.suspect_whole_bps for p in usable),
+        control_bps=tuple(p.control_bps if middle else p.control_whole_bps for p in usable),
+        outcome=_outcome(pairs, usable, if_answers_differ=if_answers_differ),
+        slowed_pairs=sum(p.is_apart for p in usable),
+        flows_differ=flows_differ([p for p in usable if p.calm]),
     )
 
 
-def _outcome(pairs: Sequence[Pair], *, middle: bool, if_answers_differ: Outcome | None) -> Outcome:
+def _outcome(pairs: Sequence[Pair], usable: Sequence[Measured], *, if_answers_differ: Outcome | None) -> Outcome:
     if not pairs:
         return Outcome.ABSENT
     unserved = _unserved(pairs)
@@ -141,15 +128,7 @@ def _outcome(pairs: Sequence[Pair], *, middle: bool, if_answers_differ: Outcome 
         return unserved
     if if_answers_differ is not None and any(_class_differs(p) for p in pairs):
         return if_answers_differ
-    first = [p for p in pairs if p.phase is not Phase.CONFIRM]
-    again = [p for p in pairs if p.phase is Phase.CONFIRM]
-    if again:
-        return _repeated(first, again, middle=middle)
-    if _is_equal(first, middle=middle):
-        return Outcome.NOT_SLOWER
-    if _is_slower(first, middle=middle):
-        return Outcome.SLOWER
-    return Outcome.UNDECIDED if len(first) >= MAX_PAIRS else Outcome.OPEN
+    return Outcome(decide(usable, complete=len(usable) == len(pairs)).value)
 
 
 def _unserved(pairs: Sequence[Pair]) -> Outcome | None:
@@ -167,51 +146,18 @@ def _unserved(pairs: Sequence[Pair]) -> Outcome | None:
     return None
 
 
-def _repeated(first: Sequence[Pair], again: Sequence[Pair], *, middle: bool) -> Outcome:
-    """Whether the repetition bears out the first finding; `SLOWER` while it is not complete."""
-    everything = [*first, *again]
-    if not _is_slower(first, middle=middle) or any(not p.is_usable for p in again):
-        return Outcome.NOT_REPEATED
-    suspect, control = _rates(everything, middle=middle)
-    ratios = [a / b for a, b in zip(*_rates(again, middle=middle), strict=True)]
-    if max(ratios) > MAX_AGAIN_RATIO or max(suspect) >= min(control):
-        return Outcome.NOT_REPEATED
-    if sum(not p.is_disturbed for p in again) < AGAIN_PAIRS:
-        return Outcome.SLOWER if len(again) < MAX_AGAIN_STARTED else Outcome.NOT_REPEATED
-    return Outcome.CONFIRMED
-
-
-def _is_slower(pairs: Sequence[Pair], *, middle: bool) -> bool:
-    """Rule F: every ratio small, the median below the effect floor, every suspect below every control."""
-    limit = SLOWER_AT.get(min(sum(not p.is_disturbed for p in pairs), MAX_PAIRS))
-    if limit is None or any(not p.is_usable for p in pairs):
-        return False
-    suspect, control = _rates(pairs, middle=middle)
-    ratios = [a / b for a, b in zip(suspect, control, strict=True)]
-    return max(ratios) <= limit and median(ratios) <= MAX_MEDIAN_RATIO and max(suspect) < min(control)
-
-
-def _is_equal(pairs: Sequence[Pair], *, middle: bool) -> bool:
-    """Two pairs alike; on a noisy line also a median above the effect floor once there are enough."""
-    calm = [p for p in pairs if p.is_usable and not p.is_disturbed]
-    suspect, control = _rates(calm, middle=middle)
-    ratios = [a / b for a, b in zip(suspect, control, strict=True)]
-    whole = [a / b for a, b in zip(*_rates(calm, middle=False), strict=True)]
-    alike = [r >= MIN_EQUAL_RATIO and w >= MIN_EQUAL_WHOLE_RATIO for r, w in zip(ratios, whole, strict=True)]
-    if sum(alike) >= EQUAL_PAIRS:
-        return True
-    if middle or len(calm) < NOISY_PAIRS:
-        return False
-    mid = [a / b for a, b in zip(*_rates(calm, middle=True), strict=True)]
-    return median(whole) >= NOISY_WHOLE_RATIO and median(mid) >= NOISY_MIDDLE_RATIO
-
-
-def _rates(pairs: Sequence[Pair], *, middle: bool) -> tuple[list[float], list[float]]:
-    """Suspect's and control's rates of usable pairs."""
-    rate = mid_bps if middle else whole_bps
-    usable = [p for p in pairs if p.is_usable]
-    suspect = [rate(p.suspect) for p in usable if p.suspect is not None]
-    return suspect, [rate(p.control) for p in usable if p.control is not None]
+def measured(pair: Pair) -> Measured:
+    """A usable pair in numbers."""
+    assert pair.suspect is not None
+    assert pair.control is not None
+    return Measured(
+        suspect_bps=mid_bps(pair.suspect),
+        control_bps=mid_bps(pair.control),
+        suspect_whole_bps=whole_bps(pair.suspect),
+        control_whole_bps=whole_bps(pair.control),
+        calm=not pair.is_disturbed,
+        again=pair.phase is Phase.CONFIRM,
+    )
 
 
 def _class_differs(pair: Pair) -> bool:

@@ -32,6 +32,8 @@ def _names(facts: DirectionFacts, names: Tally, step: Step) -> Step:
             return step
         case Outcome.SLOWER:
             return Step.CONFIRM
+        case Outcome.CONFIRMED if facts.stands_still and facts.uploads and not facts.stepped:
+            return Step.STEPWISE
         case Outcome.CONFIRMED:
             return Step.SMALL if facts.stall_after_bytes is not None and facts.small_delivered is None else Step.DONE
         case Outcome.NOT_SLOWER:
@@ -70,4 +72,8 @@ def _address(facts: DirectionFacts) -> Step:
         return Step.DONE
     if len(facts.server.pairs) < ADDRESS_PAIRS:
         return Step.CONTROL
-    return Step.SMALL if facts.signature is Method.STALLED and facts.small_delivered is None else Step.DONE
+    if facts.signature is not Method.STALLED:
+        return Step.DONE
+    if facts.uploads and not facts.stepped:
+        return Step.STEPWISE
+    return Step.SMALL if facts.small_delivered is None else Step.DONE

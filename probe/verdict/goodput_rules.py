@@ -64,6 +64,15 @@ RULES: tuple[Rule[DirectionFacts], ...] = (
         "The byte budget or the time was used up before the first pair of transfers.",
     ),
     Rule(
+        "goodput.server_stops",
+        lambda f: f.server_stops,
+        State.INCONCLUSIVE,
+        words.server_stops,
+        "The target's flows stand still after the same number of bytes while the server itself goes on answering: its "
+        "program hangs, or large packets are lost. Who freezes flows on the path lets no answers through.",
+        mechanisms=lambda _: (Mechanism.SERVER_UNRESPONSIVE,),
+    ),
+    Rule(
         "goodput.stall_by_name_below_offset_too",
         lambda f: _stalls(f) and f.small_delivered is False,
         State.BLOCKED,
@@ -175,6 +184,14 @@ RULES: tuple[Rule[DirectionFacts], ...] = (
         words.alike,
         "The target's server refuses neutral names, and is, distance allowed for, as fast as a control. Comparing two "
         "servers can clear; it never accuses.",
+    ),
+    Rule(
+        "goodput.flows_differ",
+        lambda f: f.named is not None and f.named.flows_differ,
+        State.INCONCLUSIVE,
+        words.flows_differ,
+        "Some flows under the target's name are far slower than the neutral name's and some are not, while the neutral "
+        "name's are even: perhaps a share of the flows is slowed. Too few agree for an accusation.",
     ),
     Rule(
         "goodput.not_repeated",

@@ -60,7 +60,15 @@ def limited(f: DirectionFacts) -> str:
 
 
 def slower(f: DirectionFacts) -> str:
-    return f"{_direction(f)} slowed by name: {_figures(f)}, measured again with fresh flows{_limit(f)}"
+    share = f", {f.shown.slowed_pairs} of them slowed" if f.shown.flows_differ else ""
+    return f"{_direction(f)} slowed by name: {_figures(f)}{share}, measured again with fresh flows{_limit(f)}"
+
+
+def server_stops(f: DirectionFacts) -> str:
+    return (
+        f"{_direction(f)} stops after about {f.stall_after_bytes} bytes of each connection, while the target's server "
+        "goes on answering: it hangs, or its large packets are lost"
+    )
 
 
 def stalled(f: DirectionFacts) -> str:
@@ -97,6 +105,13 @@ def alike(f: DirectionFacts) -> str:
     seen = public(f).detectable_ratio
     reach = f"; a limit to {seen:.2f} of that or less would have been seen" if seen else ""
     return f"{_direction(f)} not slowed: {_figures(f)}{reach}"
+
+
+def flows_differ(f: DirectionFacts) -> str:
+    return (
+        f"{_direction(f)} slowed for some flows: {f.shown.slowed_pairs} of {len(f.shown.ratios)} transfers under the "
+        f"target's name were far slower than {_arms(f)[1]}, others as fast"
+    )
 
 
 def not_repeated(f: DirectionFacts) -> str:

@@ -58,7 +58,14 @@ def _is_cut(facts: HttpFacts) -> bool:
 
 
 def _cut_by_host(facts: HttpFacts) -> bool:
-    return _is_cut(facts) and set(facts.cuts) <= ABRUPT and facts.heard >= MIN_NEUTRAL
+    return _cut_alone(facts) and set(facts.cuts) <= ABRUPT
+
+
+def _cut_alone(facts: HttpFacts) -> bool:
+    """Whether the target's Host is cut, at a control's address too, and others are not; cut at its own alone it may be
+    the server: the program behind one Host of many hangs.
+    """
+    return _is_cut(facts) and facts.heard >= MIN_NEUTRAL and facts.foreign_cut
 
 
 def _cut_at_control(facts: HttpFacts) -> bool:
@@ -81,8 +88,18 @@ def _known_text(facts: HttpFacts) -> bool:
 
 
 def _accused(facts: HttpFacts) -> bool:
-    by_cut = _is_cut(facts) and facts.heard >= MIN_NEUTRAL
-    return by_cut or _cut_at_control(facts) or _answered_at_control(facts) or _known_text(facts)
+    return _cut_alone(facts) or _cut_at_control(facts) or _answered_at_control(facts) or _known_text(facts)
+
+
+def _cut_inside(facts: HttpFacts) -> bool:
+    repeated = len(facts.secure_cuts) >= MIN_ATTEMPTS and len(facts.inside_cuts) >= MIN_ATTEMPTS
+    same = set(facts.secure_cuts) & set(facts.inside_cuts)
+    return repeated and facts.inside_heard >= MIN_NEUTRAL and bool(same) and set(facts.secure_cuts) <= ABRUPT
+
+
+def _inside_mechanisms(facts: HttpFacts) -> tuple[Mechanism, ...]:
+    means = {Cut.RESET: Mechanism.TLS_RESET_SNI, Cut.TIMEOUT: Mechanism.TLS_TIMEOUT_SNI}
+    return tuple(means[c] for c in dict.fromkeys(facts.secure_cuts) if c in means)
 
 
 def _cut_mechanisms(facts: HttpFacts) -> tuple[Mechanism, ...]:
@@ -112,7 +129,8 @@ RULES: tuple[Rule[HttpFacts], ...] = (
         _cut_by_host,
         State.BLOCKED,
         lambda f: f"{cut_words(f)}; {f.heard} neutral Hosts are answered at the same address",
-        "Reset or silence after the Host line, every time, where at least two neutral Hosts are answered.",
+        "Reset or silence after the Host line, every time, where at least two neutral Hosts are answered; and at a "
+        "control's address as well.",
         Strength.CONFIRMED,
         _cut_mechanisms,
     ),
@@ -127,12 +145,25 @@ RULES: tuple[Rule[HttpFacts], ...] = (
     ),
     Rule(
         "http.closed_by_host",
-        lambda f: _is_cut(f) and f.heard >= MIN_NEUTRAL,
+        _cut_alone,
         State.BLOCKED,
         lambda f: f"{cut_words(f)}; {f.heard} neutral Hosts are answered at the same address",
         "The connection is closed without an answer for the target's Host alone; a server could do that itself.",
         Strength.LIKELY,
         _cut_mechanisms,
+    ),
+    Rule(
+        "http.cut_inside_tls",
+        _cut_inside,
+        State.BLOCKED,
+        lambda f: (
+            f"after the handshake the https page of {f.host} is cut, {len(f.secure_cuts)} of {len(f.secure_cuts)} "
+            f"times, and so is a control's page under this server name, which came under {f.inside_heard} other names"
+        ),
+        "Silence or a reset after the TLS handshake, every time; a control's own page comes under names that the "
+        "control does not serve and is cut in the same way under the target's: only the server name differs.",
+        Strength.CONFIRMED,
+        _inside_mechanisms,
     ),
     Rule(
         "http.answer_follows_host",

@@ -3,12 +3,12 @@
 Turns HTTP evidence into counts and last answers; which of them accuse is `probe.verdict.http`'s business.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from probe.checks.addresses import host_of
-from probe.checks.http import Evidence, Hop
+from probe.checks.http import INSIDE, Evidence, Hop
 from probe.checks.redirects import Unfollowed, is_failed
 from probe.failure import Failure
 from probe.model.observations import HttpExchange, HttpStage
@@ -49,9 +49,13 @@ class HttpFacts:
     `secure`, `plain`: the last hop of each chain, None without one; `first`: the plain chain's first answer or failure.
     `cuts`: how every plain exchange of the first hop was cut, () if one was not. `heard`: neutral Hosts answered at the
     same address. `unlike_neutral`: those whose answer differs. `foreign_cuts`, `foreign_same`: the target's Host at a
-    control's address; `unserved_heard`, `unserved_differ`: Hosts that do not exist there, answered, and answered
-    differently from it. `not_hosted`: TLS showed that this control does not serve the target. `known`: supplied texts
-    found over plain HTTP; `known_secure`: over verified TLS.
+    control's address; `foreign_cut`: it was cut there at least once; `unserved_heard`, `unserved_differ`: Hosts
+    that do not exist there, answered, and answered differently from it. `not_hosted`: TLS showed that this control does
+    not serve the target. `known`: supplied texts found over plain HTTP; `known_secure`: over verified TLS.
+
+    `secure_cuts`: how every https exchange of the first hop was cut inside TLS, () if one was not; `inside_cuts`: the
+    same for a control's page under the target's server name; `inside_heard`: names that the control does not serve,
+    under which its page came.
     """
 
     host: str
@@ -66,10 +70,14 @@ class HttpFacts:
     unlike_neutral: int
     like_neutral: int
     foreign_cuts: tuple[Cut, ...]
+    foreign_cut: bool
     foreign_same: int
     unserved_heard: int
     unserved_differ: int
     not_hosted: bool
+    secure_cuts: tuple[Cut, ...]
+    inside_cuts: tuple[Cut, ...]
+    inside_heard: int
     known: tuple[str, ...]
     known_secure: tuple[str, ...]
     secure_answers: tuple[HttpExchange, ...]
@@ -108,16 +116,26 @@ def derive(evidence: Evidence) -> HttpFacts:
         unlike_neutral=sum(first is not None and is_different(first, e) for e in evidence.neutral),
         like_neutral=sum(first is not None and is_same(first, e) for e in evidence.neutral),
         foreign_cuts=tuple(c for c in foreign_cuts if c is not None) if None not in foreign_cuts else (),
+        foreign_cut=any(c is not None for c in foreign_cuts),
         foreign_same=sum(first is not None and is_same(first, e) for e in answered),
         unserved_heard=sum(e.status is not None for e in evidence.foreign_neutral),
         unserved_differ=sum(all(is_different(f, e) for f in answered) for e in evidence.foreign_neutral)
         if answered
         else 0,
         not_hosted=any(_refutes(e) for e in evidence.foreign if e.endpoint.port != HTTP_PORT),
+        secure_cuts=_cuts_inside(evidence.secure[0].exchanges if evidence.secure else ()),
+        inside_cuts=_cuts_inside(evidence.inside),
+        inside_heard=sum(not is_failed(e) and e.status is not None for e in evidence.inside_neutral),
         known=_known(h for h in evidence.plain if not h.url.startswith("https:")),
         known_secure=_known(evidence.secure),
         secure_answers=secure,
     )
+
+
+def _cuts_inside(exchanges: Sequence[HttpExchange]) -> tuple[Cut, ...]:
+    """How each was cut after its TLS handshake; () where one was not."""
+    cuts = [_CUTS.get(e.failure) if e.failure and e.stage in INSIDE else None for e in exchanges]
+    return tuple(c for c in cuts if c is not None) if None not in cuts else ()
 
 
 def _refutes(exchange: HttpExchange) -> bool:

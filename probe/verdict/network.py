@@ -14,6 +14,8 @@ from probe.model.observations import HttpExchange, HttpStage, TlsHandshake, TlsS
 from probe.model.results import Measurement, Network, NetworkState
 from probe.model.targets import Endpoint
 
+WHITE_LIST_MIN = 2  # controls that are cut, of different operators: one may be blocked, or fail, by itself
+CUTS = frozenset({Failure.GENERIC_TIMEOUT, Failure.CONNECTION_RESET, Failure.CONNECTION_ABORTED})
 SAME_PORTAL_MIN = 2  # control names that must get one and the same plain answer before it is called a portal's
 
 
@@ -50,6 +52,14 @@ class Control:
         return any(h.verify_failure is Failure.SSL_INVALID_CERTIFICATE for h in self.shown)
 
     @property
+    def is_cut(self) -> bool:
+        """Whether every handshake got a connection and then silence or a reset. Where encrypted resolvers are cut as
+        well only the line's own resolver tells where the control is.
+        """
+        cut = [h for h in self.shown if h.stage is not TlsStage.CONNECT and h.failure in CUTS]
+        return 0 < len(cut) == len(self.shown)
+
+    @property
     def shown(self) -> tuple[TlsHandshake, ...]:
         """Every handshake. Where the clock is wrong no encrypted resolver answers either, and none is vouched for."""
         return (*self.handshakes, *self.unvouched)
@@ -61,8 +71,11 @@ def controls(measurements: Sequence[Measurement]) -> tuple[Control, ...]:
     return tuple(_control(host, measurements) for host in hosts)
 
 
-def judge(measurements: Sequence[Measurement]) -> Network:
-    """The state of the line; `left_out` names the control hosts that fail while others work."""
+def judge(measurements: Sequence[Measurement], targets: Sequence[Measurement] = ()) -> Network:
+    """The state of the line from the controls' measurements; `left_out` names those that fail while others work.
+
+    `targets`: what was measured of targets, asked only where no control works.
+    """
     found = controls(measurements)
     usable = [c for c in found if c.verified]
     ipv6 = any(c.ipv6 for c in found)
@@ -81,8 +94,19 @@ def judge(measurements: Sequence[Measurement]) -> Network:
     if any(c.shown for c in found) and all(c.wrong_date for c in found if c.shown):
         reason = "every control's certificate is out of date or not yet valid here: check this machine's clock"
         return Network(state=NetworkState.CONTROLS_FAILING, reason=reason, ipv6=ipv6, rule_id="network.clock_wrong")
+    works = _verified_target(targets)
+    if works and len(found) >= WHITE_LIST_MIN and all(c.is_cut for c in found):
+        reason = f"every control site is cut after its name was sent, while {works} completes: only listed names pass"
+        return Network(state=NetworkState.WHITE_LIST, reason=reason, ipv6=ipv6, rule_id="network.white_list")
     reason = "control sites answer, but none with a valid certificate for its name"
     return Network(state=NetworkState.CONTROLS_FAILING, reason=reason, ipv6=ipv6, rule_id="network.controls_failing")
+
+
+def _verified_target(measurements: Sequence[Measurement]) -> str:
+    """The first name, in their own order, that completed a handshake with a valid certificate; "" if none did."""
+    evidence = [m.attempt.evidence for m in measurements]
+    good = [e.hostname for e in evidence if isinstance(e, tls.Evidence) and any(map(tls.is_good, e.target))]
+    return min(good, default="")
 
 
 def _portal(found: Sequence[Control]) -> bool:
@@ -161,5 +185,9 @@ MEANINGS: dict[str, str] = {
         "Different control sites get one and the same redirect, page or certificate, and none a valid one."
     ),
     "network.clock_wrong": "Every control's certificate seems out of date: the clock of this machine is wrong.",
+    "network.white_list": (
+        "Every control site accepts connections and is cut once its name was sent, while a target's name "
+        "completes with a valid certificate: only listed names pass."
+    ),
     "network.controls_failing": "Control sites accept connections, but none shows a certificate valid for its name.",
 }

@@ -8,10 +8,11 @@ accusation.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from probe.model.results import Facts, Mechanism, Network, NetworkState, State, Strength, Verdict
+from probe.model.results import Facts, Hop, Mechanism, Network, NetworkState, State, Strength, Verdict
 from probe.verdict.rules import RULES_VERSION, Rule, first_match
 from probe.verdict.subject import Judged, accuses
 
+FOLLOWED_BY_HOPS = ("reach", "tls")  # the checks whose findings `hops` looks for a place of
 ORDER = (State.BLOCKED, State.THROTTLED, State.WITHHELD, State.DOWN, State.INCONCLUSIVE, State.OK)
 
 
@@ -141,8 +142,11 @@ def judge(measurements: Sequence[Judged], network: Network) -> Verdict:
     claims = [w.verdict.strength for w in facts.winners if w.verdict.strength is not None]
     strength = (Strength.CONFIRMED if confirmed else Strength.LIKELY) if claims else None
     deciding = dict.fromkeys(rule for w in facts.winners for rule in w.verdict.rule_ids)
+    hop = verdict.facts.hop
+    place = f", between hops {hop.after} and {hop.before}" if hop and not facts.winners[0].verdict.facts.hop else ""
     return replace(
         verdict,
+        reason=verdict.reason + place,
         strength=strength,
         rule_ids=(*verdict.rule_ids, *deciding) if verdict.state is not State.OK else verdict.rule_ids,
         rules_version=RULES_VERSION,
@@ -176,4 +180,15 @@ def _replaceable(measurement: Judged, ran: Sequence[Judged]) -> bool:
 def _public(facts: TargetFacts, measurements: Sequence[Judged]) -> Facts:
     first = facts.winners[0].verdict.facts if facts.winners else Facts()
     goodput = next((m.verdict.facts for m in measurements if m.check == "goodput"), Facts())
-    return replace(first, download=goodput.download, upload=goodput.upload)
+    return replace(first, hop=_hop(facts, measurements), download=goodput.download, upload=goodput.upload)
+
+
+def _hop(facts: TargetFacts, measurements: Sequence[Judged]) -> Hop | None:
+    """Where on the path the deciding finding happens: its own, or what the follow-up of it found."""
+    if facts.state is None or not accuses(facts.state):
+        return None
+    first = facts.winners[0]
+    if first.verdict.facts.hop is not None or first.check not in FOLLOWED_BY_HOPS:
+        return first.verdict.facts.hop
+    found = [m.verdict.facts for m in measurements if m.check == "hops" and m.verdict.facts.hop is not None]
+    return next((f.hop for f in found if f.host == first.verdict.facts.host), None)

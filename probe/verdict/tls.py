@@ -9,7 +9,7 @@ from collections.abc import Callable
 from probe.checks.tls import Evidence
 from probe.model.results import Facts, Mechanism, State, Strength, Verdict
 from probe.verdict.rules import Rule, first_match
-from probe.verdict.tls_facts import NETWORK_KINDS, Address, Kind, TlsFacts, derive
+from probe.verdict.tls_facts import NETWORK_KINDS, SHUT_OUT_KINDS, Address, Kind, TlsFacts, derive
 
 MIN_ATTEMPTS = 2  # of the target's name at one address: "an RST alone is weak: repeat it" (design §3, 6)
 MIN_NEUTRAL = 2  # neutral names heard: a server that drops every second handshake passes one by chance
@@ -56,11 +56,18 @@ def _by_name(facts: TlsFacts, *, abrupt: bool, alerts: bool) -> Address | None:
 
 
 def _confirmed(facts: TlsFacts) -> Address | None:
-    return _by_name(facts, abrupt=True, alerts=False)
+    return _by_name(facts, abrupt=True, alerts=False) if facts.foreign_cut else None
 
 
 def _likely(facts: TlsFacts) -> Address | None:
-    return _by_name(facts, abrupt=False, alerts=True)
+    return _by_name(facts, abrupt=False, alerts=True) if facts.foreign_cut else None
+
+
+def _here_alone(facts: TlsFacts) -> Address | None:
+    """Where the name alone is cut, and nothing shows the same at a control's address: a proxy whose own server for it
+    is gone does that. Such a proxy passes each name on by SNI, and answers other names itself.
+    """
+    return None if facts.foreign_cut else _by_name(facts, abrupt=False, alerts=True)
 
 
 def _at_control(facts: TlsFacts) -> Address | None:
@@ -70,8 +77,35 @@ def _at_control(facts: TlsFacts) -> Address | None:
     return next((a for a in facts.bad if _is_cut(a) and set(a.kinds) & set(facts.foreign)), None)
 
 
+def _shut_out(facts: TlsFacts) -> Address | None:
+    """The first address where the name is cut at the first try and then not even TCP connects, where it was cut in
+    the same way at a control's address that had answered other names it does not serve.
+
+    Some censors punish the pair of addresses for minutes after a bad name, so that neither a repeat nor a neutral name
+    can be had; the first tries, at two addresses, are all there is.
+    """
+    if facts.unserved_heard < MIN_NEUTRAL or not facts.own_valid or facts.foreign_first not in ABRUPT:
+        return None
+    for address in facts.bad:
+        repeated = address.attempts >= MIN_ATTEMPTS and set(address.kinds) <= SHUT_OUT_KINDS
+        same = address.kinds[0] is facts.foreign_first and Kind.CONNECT in address.kinds
+        if repeated and same and not _family_has_good(facts, address):
+            return address
+    return None
+
+
+def _impersonated(facts: TlsFacts) -> Address | None:
+    """The first address that shows the name an untrusted chain every time, and a neutral name one that is valid for
+    the target."""
+    for address in facts.bad:
+        untrusted = address.attempts >= MIN_ATTEMPTS and address.untrusted == address.attempts
+        if untrusted and address.vouched and facts.own_valid and not _family_has_good(facts, address):
+            return address
+    return None
+
+
 def _accused(facts: TlsFacts) -> Address | None:
-    return _confirmed(facts) or _at_control(facts) or _likely(facts)
+    return _confirmed(facts) or _at_control(facts) or _likely(facts) or _impersonated(facts) or _shut_out(facts)
 
 
 def _means(kinds: tuple[Kind, ...], *, sni: bool) -> tuple[Mechanism, ...]:
@@ -172,7 +206,7 @@ RULES: tuple[Rule[TlsFacts], ...] = (
         State.BLOCKED,
         _sentence(_confirmed, "while {neutral} neutral names complete there"),
         "Reset or silence after the ClientHello, every time, where at least two neutral names complete: only the name "
-        "differs.",
+        "differs. At a control's address it is cut as well.",
         Strength.CONFIRMED,
         _mechanisms(_confirmed),
     ),
@@ -190,9 +224,45 @@ RULES: tuple[Rule[TlsFacts], ...] = (
         lambda f: _likely(f) is not None,
         State.BLOCKED,
         _sentence(_likely, "while {neutral} neutral names are answered there, be it with an alert"),
-        "The name is cut or closed every time; neutral names are answered, some only by an alert: a server was heard.",
+        "The name is cut or closed every time, at a control's address too; neutral names are answered, some only by an "
+        "alert: a server was heard.",
         Strength.LIKELY,
         _mechanisms(_likely),
+    ),
+    Rule(
+        "tls.impersonated",
+        lambda f: _impersonated(f) is not None,
+        State.BLOCKED,
+        _sentence(_impersonated, "while the same address shows a neutral name one that is valid for the target"),
+        "The name is shown a chain of no trusted authority, every time, where a neutral name at the same address is "
+        "shown one valid for the target, and the control's own is valid: only the name differs.",
+        Strength.LIKELY,
+        lambda _: (Mechanism.TLS_MITM,),
+    ),
+    Rule(
+        "tls.shut_out",
+        lambda f: _shut_out(f) is not None,
+        State.BLOCKED,
+        _sentence(
+            _shut_out, "and so it is at a control's address, which answered other names it does not serve until then"
+        ),
+        "The name is cut at the first try and then nothing connects, at its own address and at a control's, which had "
+        "answered other foreign names: what is left of a censor that punishes the pair of addresses.",
+        Strength.LIKELY,
+        lambda f: _means((f.foreign_first,) if f.foreign_first else (), sni=True),
+    ),
+    Rule(
+        "tls.cut_here_alone",
+        lambda f: _here_alone(f) is not None,
+        State.INCONCLUSIVE,
+        _sentence(
+            _here_alone,
+            "while {neutral} neutral names are answered there, and it was not cut at a control's address: a dead "
+            "server behind a shared door looks like this",
+        ),
+        "The name is cut at its own address, where others are answered, and was not cut at a control's: the server "
+        "itself, or a rule for this name at this address.",
+        mechanisms=lambda f: _means(f.bad[0].kinds, sni=False),
     ),
     Rule(
         "tls.some_addresses_fail",

@@ -28,6 +28,7 @@ class Kind(StrEnum):
 
 
 NETWORK_KINDS = frozenset({Kind.RESET, Kind.CLOSED, Kind.TIMEOUT, Kind.LATE_TIMEOUT})
+SHUT_OUT_KINDS = NETWORK_KINDS | {Kind.CONNECT}  # what is seen once a pair of addresses is punished
 _KINDS = {
     Failure.CONNECTION_RESET: Kind.RESET,
     Failure.CONNECTION_ABORTED: Kind.RESET,
@@ -53,7 +54,11 @@ def kind(handshake: TlsHandshake) -> Kind | None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """The target's name at one address: how it failed each time (empty: it completed in the end), and what neutral
-    names did there: `completed` handshakes, `alerted` ones (refused by a server, so heard), `failed` ones."""
+    names did there: `completed` handshakes, `alerted` ones (refused by a server, so heard), `failed` ones.
+
+    `untrusted`: how often the target's name was shown a chain that ends at no trusted authority; `vouched`: a neutral
+    name there was shown one that is valid for the target's.
+    """
 
     endpoint: Endpoint
     kinds: tuple[Kind, ...]
@@ -61,6 +66,8 @@ class Address:
     completed: int
     alerted: int
     failed: int
+    untrusted: int = 0
+    vouched: bool = False
 
     @property
     def is_good(self) -> bool:
@@ -73,8 +80,9 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFacts:
-    """What the rules read. `foreign`: how the target's name failed at a control's address, () if a server answered.
-
+    """What the rules read. `foreign`: how the target's name failed at a control's address, () if a server answered;
+    `foreign_cut`: it was cut there at least once, whoever did it;
+    `foreign_first`: how it failed at the first try, None if it did not or where a later try was answered.
     `unserved_heard`: names that the control does not serve either and that a server answered there. `own_valid`,
     `own_invalid`: the control's own name there, with a valid or invalid chain. `impostor`: the certificate of an
     interceptor, shown for the target's name at its own address and at a control's, and to no other name there.
@@ -83,6 +91,8 @@ class TlsFacts:
     hostname: str
     addresses: tuple[Address, ...]
     foreign: tuple[Kind, ...]
+    foreign_cut: bool
+    foreign_first: Kind | None
     unserved_heard: int
     own_valid: int
     own_invalid: int
@@ -109,6 +119,8 @@ def derive(evidence: Evidence) -> TlsFacts:
         foreign=tuple(k for k in foreign_kinds if k is not None)
         if all(k in NETWORK_KINDS for k in foreign_kinds)
         else (),
+        foreign_cut=any(k in NETWORK_KINDS for k in foreign_kinds),
+        foreign_first=foreign_kinds[0] if foreign_kinds and set(foreign_kinds) <= SHUT_OUT_KINDS else None,
         unserved_heard=sum(answers(h) for h in unserved),
         own_valid=sum(is_good(h) for h in own),
         own_invalid=sum(h.verify_failure is not None for h in own),
@@ -127,6 +139,8 @@ def _address(evidence: Evidence, endpoint: Endpoint) -> Address:
         completed=sum(h.failure is None for h in neutral),
         alerted=sum(h.alert is not None for h in neutral),
         failed=sum(not answers(h) for h in neutral),
+        untrusted=sum(h.verify_failure is Failure.SSL_UNKNOWN_AUTHORITY for h in tried),
+        vouched=any(is_good(h) for h in evidence.vouching if h.endpoint == endpoint),
     )
 
 

@@ -1,9 +1,10 @@
 """Which name and protocols does this ClientHello ask for?
 
-Reads TLS records and the ClientHello inside them as far as anyone on the path can: server name, ALPN, size. Sans-I/O.
-It verifies nothing and decrypts nothing.
+Reads TLS records and the ClientHello inside them as far as anyone on the path can: server name, ALPN, whether it
+offers Encrypted ClientHello, size. Sans-I/O. It verifies nothing and decrypts nothing.
 
-Sources: RFC 8446 §4.1.2 and §5.1 (ClientHello, records), RFC 6066 §3 (server name), RFC 7301 §3.1 (ALPN).
+Sources: RFC 8446 §4.1.2 and §5.1 (ClientHello, records), RFC 6066 §3 (server name), RFC 7301 §3.1 (ALPN),
+RFC 9849 §5 (Encrypted ClientHello).
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ CONTENT_HANDSHAKE = 22
 HANDSHAKE_CLIENT_HELLO = 1
 EXTENSION_SERVER_NAME = 0
 EXTENSION_ALPN = 16
+EXTENSION_ECH = 0xFE0D
 
 
 class IncompleteHelloError(ValueError):
@@ -28,12 +30,13 @@ class NotClientHelloError(ValueError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientHello:
     """`server_name` in lower case, None where the hello has none; `alpn` in the order offered; `size_bytes` with
-    record headers.
+    record headers. `has_ech`: with the encrypted_client_hello extension, real or GREASE; its name is the outer one.
     """
 
     server_name: str | None
     alpn: tuple[str, ...]
     size_bytes: int
+    has_ech: bool = False
 
 
 class _Reader:
@@ -113,6 +116,25 @@ def parse_client_hello(stream: bytes) -> ClientHello:
     Raises IncompleteHelloError when more bytes may complete it, NotClientHelloError when none can.
     """
     message, used_bytes = handshake_bytes(stream)
+    return _parse(message, used_bytes)
+
+
+def parse_hello_message(data: bytes) -> ClientHello:
+    """Read a ClientHello that stands in no records, as in QUIC's CRYPTO stream. Raises as `parse_client_hello`."""
+    if data[:1] not in (b"", bytes((HANDSHAKE_CLIENT_HELLO,))):
+        raise NotClientHelloError("not a ClientHello")
+    if len(data) < HANDSHAKE_HEADER_BYTES:
+        raise IncompleteHelloError("handshake header cut short")
+    end = HANDSHAKE_HEADER_BYTES + int.from_bytes(data[1:4], "big")
+    if end > MAX_CLIENT_HELLO_BYTES:
+        raise NotClientHelloError("a ClientHello of an impossible size")
+    if len(data) < end:
+        raise IncompleteHelloError("ClientHello cut short")
+    return _parse(data[:end], end)
+
+
+def _parse(message: bytes, size_bytes: int) -> ClientHello:
+    """A whole handshake message; `size_bytes` is what it took on the wire."""
     hello = _Reader(message[HANDSHAKE_HEADER_BYTES:])
     hello.take(2 + 32)  # legacy version, random
     hello.vector(1)  # legacy session id
@@ -121,6 +143,7 @@ def parse_client_hello(stream: bytes) -> ClientHello:
     extensions = _Reader(hello.vector(2)) if hello.left else _Reader(b"")
     server_name: str | None = None
     alpn: tuple[str, ...] = ()
+    has_ech = False
     while extensions.left:
         kind = extensions.number(2)
         data = extensions.vector(2)
@@ -128,4 +151,6 @@ def parse_client_hello(stream: bytes) -> ClientHello:
             server_name = _server_name(data)
         elif kind == EXTENSION_ALPN and data:
             alpn = _alpn(data)
-    return ClientHello(server_name=server_name, alpn=alpn, size_bytes=used_bytes)
+        elif kind == EXTENSION_ECH:
+            has_ech = True
+    return ClientHello(server_name=server_name, alpn=alpn, size_bytes=size_bytes, has_ech=has_ech)

@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 
 from probe import records
+from probe.lab.scenarios.running import Outcome
 from probe.lab.session import Lab
 from probe.model.results import Report, State, TargetResult, Verdict
 from probe.registry import EVIDENCE_TYPES
@@ -33,10 +34,10 @@ class Ran:
         return {m.value for m in self.verdict(identity).mechanisms}
 
     def bytes_of(self, identity: str) -> int:
-        return sum(m.sent_bytes + m.received_bytes for m in self.target(identity).measurements)
+        return bytes_of(self.target(identity))
 
     def seconds_of(self, identity: str, check: str) -> float:
-        return sum(m.duration_seconds for m in self.target(identity).measurements if m.check == check)
+        return seconds_of(self.target(identity), check)
 
     def told(self) -> str:
         """What a failing test should show: states, reasons, and what was logged."""
@@ -50,6 +51,33 @@ class Ran:
             if m.verdict.state is not State.OK
         ]
         return "\n".join([*lines, *checks, self.report.network.reason, self.errors[-3000:]])
+
+
+def told(outcome: Outcome) -> str:
+    """What a failing test shows: the points that are wrong, and why each target was judged so."""
+    wrong = [
+        f"{identity or 'network'} {point.aspect.value} {point.direction}: {point.true} is true, {point.found} found"
+        for identity, points in outcome.points().items()
+        for point in points
+        if not point.right
+    ]
+    reasons = [f"{t.id}: {t.verdict.rule_ids} {t.verdict.reason}" for t in outcome.report.targets]
+    checks = [
+        f"  {t.id} {m.check} {m.input}: {m.verdict.state.value} {m.verdict.rule_ids} {m.verdict.reason}"
+        for t in outcome.report.targets
+        for m in t.measurements
+        if m.verdict.state is not State.OK
+    ]
+    path = f"{outcome.stats}" if outcome.disturbed else "the path was punctual"
+    return "\n".join([*wrong, *reasons, *checks, outcome.report.network.reason, path, outcome.errors[-3000:]])
+
+
+def bytes_of(target: TargetResult) -> int:
+    return sum(m.sent_bytes + m.received_bytes for m in target.measurements)
+
+
+def seconds_of(target: TargetResult, check: str) -> float:
+    return sum(m.duration_seconds for m in target.measurements if m.check == check)
 
 
 def command(lab: Lab, *arguments: str) -> subprocess.CompletedProcess[str]:

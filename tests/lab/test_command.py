@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from probe import records
-from probe.lab.actions import Reset, redirect
+from probe.lab.actions import Police, Reset, redirect
 from probe.lab.path import HOME
-from probe.lab.rate_actions import Police
 from probe.lab.rules import CensorRule, HttpHost, NameTest, Sni, named
 from probe.lab.session import Lab
 from probe.lab.world import NOTICE_NAME, small_internet

@@ -17,7 +17,10 @@ import pytest
 
 from probe.lab.actions import (
     Drop,
+    Freeze,
+    Police,
     Reset,
+    Shape,
     Unreachable,
     blockpage,
     empty_answer,
@@ -28,7 +31,6 @@ from probe.lab.actions import (
     servfail,
 )
 from probe.lab.path import HOME
-from probe.lab.rate_actions import Freeze, Police, Shape
 from probe.lab.rules import Action, CensorRule, Direction, DnsName, Everything, HttpHost, Sni, ToAddress, named
 from probe.lab.session import Lab
 from probe.lab.world import small_internet

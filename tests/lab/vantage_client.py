@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Callable
 
 IP_RECVERR = 11
+IPV6_RECVERR = 25
 MSG_ERRQUEUE = 0x2000
 
 
@@ -29,9 +30,14 @@ def error_name(error: OSError) -> str:
 
 def connect(address: str, port: str, ttl: str, timeout: str) -> dict[str, object]:
     """A TCP handshake with a TTL; the time it took, or the errno and who sent the ICMP error."""
-    with socket.socket() as client:
-        client.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
-        client.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, int(ttl))
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as client:
+        if family == socket.AF_INET:
+            client.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+            client.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, int(ttl))
+        else:
+            client.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+            client.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, int(ttl))
         client.settimeout(float(timeout))
         began = time.monotonic()
         try:
@@ -42,7 +48,7 @@ def connect(address: str, port: str, ttl: str, timeout: str) -> dict[str, object
 
 
 def offender(client: socket.socket) -> str | None:
-    """Who sent the ICMP error that ended a connect (ip(7), IP_RECVERR)."""
+    """Who sent the ICMP error that ended a connect (ip(7), IP_RECVERR; ipv6(7))."""
     client.setblocking(False)
     try:
         _, ancillary, _, _ = client.recvmsg(512, 512, MSG_ERRQUEUE)
@@ -51,6 +57,8 @@ def offender(client: socket.socket) -> str | None:
     for _, kind, data in ancillary:
         if kind == IP_RECVERR and len(data) >= 24:
             return socket.inet_ntoa(struct.unpack_from("4s", data, 20)[0])
+        if kind == IPV6_RECVERR and len(data) >= 40:
+            return socket.inet_ntop(socket.AF_INET6, data[24:40])
     return None
 
 
@@ -67,10 +75,11 @@ def tls(address: str, name: str, timeout: str) -> dict[str, object]:
             return {"error": error_name(error)}
 
 
-def http(address: str, host: str, timeout: str) -> dict[str, object]:
-    """A plain HTTP request; all that comes back until the end."""
+def http(address: str, host: str, timeout: str, idle_seconds: str = "0") -> dict[str, object]:
+    """A plain HTTP request, on a connection that was idle first; all that comes back until the end."""
     received = b""
     with socket.create_connection((address, 80), timeout=float(timeout)) as client:
+        time.sleep(float(idle_seconds))
         client.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         try:
             while chunk := client.recv(65536):

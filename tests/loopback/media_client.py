@@ -39,6 +39,7 @@ class Client:
         server_name: str = NAME,
         verify: bool = True,
         url: str = "https://media.test/object?x=1",
+        stepwise_from_bytes: int | None = None,
     ) -> Transfer:
         request = TransferRequest(
             direction=direction,
@@ -49,6 +50,7 @@ class Client:
             num_bytes=num_bytes,
             verify=verify,
             order=3,
+            stepwise_from_bytes=stepwise_from_bytes,
         )
         return await transfer(
             request,

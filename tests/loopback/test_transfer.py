@@ -13,10 +13,14 @@ from aiohttp import web
 from probe.failure import Failure
 from probe.model.observations import Transfer
 from probe.net import exchange, tcpinfo
+from probe.net.exchange import SEGMENT_BYTES
 from probe.net.sampling import MAX_SAMPLES
 from probe.net.trust import Trust
+from probe.verdict.goodput_stall import answers_in_silence
 from tests.loopback.media_client import DOWN, LONG_SECONDS, SHORT_SECONDS, UP, Client
 from tests.loopback.media_server import KB, NAME, OK, Handler, Peer, media_server, serve_object, server_context
+
+HANGING_SECONDS = 2.5  # long enough for the kernel to ask whether the server is there
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +84,21 @@ async def test_download_cut_by_the_deadline_counts_its_bytes(client: Client, tls
     assert done.num_bytes >= done.application_bytes
     check_series(done)
     assert client.meter.received_bytes == done.received_bytes > 0
+
+
+async def test_a_server_that_hangs_is_heard_in_the_silence(client: Client, tls: ssl.SSLContext) -> None:
+    """Its kernel answers ours, as nobody behind a freeze on the path would."""
+
+    async def handle(peer: Peer) -> None:
+        await peer.shake()
+        await peer.read_head()
+        await peer.send(OK % (64 * KB) + b"x" * 20 * KB)
+        await peer.reader.read()
+
+    async with media_server(tls, handle) as port:
+        done = await client.run(DOWN, port, 64 * KB, seconds=HANGING_SECONDS)
+    assert done.cut and done.tcp_after is not None
+    assert answers_in_silence(done) is True
 
 
 async def test_a_stall_inside_a_record_is_seen_by_the_kernel_alone(client: Client, tls: ssl.SSLContext) -> None:
@@ -256,6 +275,36 @@ async def test_upload_counts_nothing_that_waits_in_our_buffers(client: Client, t
     assert done.tcp_after is not None and done.tcp_after.bytes_acked is not None
     assert done.num_bytes <= done.tcp_after.bytes_acked
     check_series(done)
+
+
+async def test_a_stepwise_upload_has_one_segment_under_way(client: Client, tls: ssl.SSLContext) -> None:
+    async def stop_reading(peer: Peer) -> None:
+        await peer.shake()
+        await peer.read_head()
+        reading = peer.writer.transport
+        assert isinstance(reading, asyncio.Transport)
+        reading.pause_reading()
+        await asyncio.sleep(LONG_SECONDS)
+
+    async with media_server(tls, stop_reading, receive_buffer_bytes=8 * KB) as port:
+        held = await client.run(UP, port, 1024 * KB, seconds=SHORT_SECONDS, stepwise_from_bytes=2 * KB)
+    assert held.cut and held.num_bytes > 2 * KB
+    assert 0 <= held.application_bytes - held.num_bytes <= SEGMENT_BYTES
+
+
+async def test_a_stepwise_upload_arrives_whole(client: Client, tls: ssl.SSLContext) -> None:
+    received: list[bytes] = []
+
+    async def handle(peer: Peer) -> None:
+        await peer.shake()
+        await peer.read_head()
+        while data := await peer.read():
+            received.append(data)
+
+    async with media_server(tls, handle) as port:
+        done = await client.run(UP, port, 40 * KB, stepwise_from_bytes=20 * KB)
+        await asyncio.sleep(0.05)
+    assert done.complete and done.num_bytes == 40 * KB == len(b"".join(received))
 
 
 @pytest.mark.parametrize("status", [401, 403, 413])

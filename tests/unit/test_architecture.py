@@ -42,10 +42,11 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "aiohttp": ("probe/net/http.py", "probe/lab/"),
     "socket": ("probe/net/", "probe/lab/"),
     "ssl": ("probe/net/", "probe/lab/"),
-    "matplotlib": ("probe/formats/",),
+    "matplotlib": ("probe/formats/", "probe/lab/score/figure.py"),
     "rich": ("probe/formats/", "probe/commands/", "probe/lab/"),
     "pydantic": ("probe/config",),
     "sqlite3": ("probe/store",),
+    "scipy": ("probe/lab/score/intervals.py",),
     "trustme": ("probe/lab/",),
     "dns": ("probe/wire/dns.py", "probe/net/", "probe/lab/"),  # in wire its messages alone
 }
@@ -53,7 +54,7 @@ CALLS_ONLY_IN: dict[str, tuple[str, ...]] = {
     "time.time": ("probe/lab/",),
     "time.monotonic": ("probe/net/", "probe/lab/", "probe/commands/progress.py"),
     "asyncio.sleep": ("probe/net/", "probe/lab/"),
-    "datetime.now": ("probe/runner.py", "probe/commands/", "probe/store"),
+    "datetime.now": ("probe/runner.py", "probe/commands/", "probe/store", "probe/lab/"),
 }
 
 

@@ -224,3 +224,25 @@ async def test_it_ends_in_time_whatever_is_silent() -> None:
     found = await gather(context(net, SECURE, prior=prior(), seconds=30.0))
     assert net.clock.now() <= 30.0
     assert judge(found).state is State.INCONCLUSIVE
+
+
+async def test_a_page_cut_inside_tls_is_tried_at_a_control_neutral_names_first() -> None:
+    """The path lets the handshake through and drops what comes after it."""
+    names: list[str | None] = []
+
+    def answer(request: HttpRequest) -> HttpExchange:
+        here = request.endpoint.address
+        if here == CONTROL_ADDRESS and request.url.startswith("https:"):
+            names.append(request.server_name)
+            assert not request.verified
+        if request.server_name == HOST:
+            return exchange(request.url, address=here, failure=Failure.GENERIC_TIMEOUT)
+        return exchange(request.url, address=here, body="a page") if here == CONTROL_ADDRESS else site(request)
+
+    found = await gather(context(ScriptedNet(on_fetch=answer), subject=SECURE, prior=prior(), seconds=60.0))
+    verdict = judge(found)
+    assert verdict.rule_ids == ("http.cut_inside_tls",)
+    assert verdict.mechanisms == (Mechanism.TLS_TIMEOUT_SNI,)
+    assert len(names) == 4
+    assert HOST not in names[:2]
+    assert names[2:] == [HOST, HOST]

@@ -106,9 +106,14 @@ async def test_one_lost_neutral_handshake_is_made_up_for() -> None:
             failure = Failure.GENERIC_TIMEOUT
         return handshake(endpoint.address, name, unverified=verified is None, failure=failure)
 
-    found = await gather(context(ScriptedNet(on_handshake=answer), prior=prior(ADDRESS), control_sites=()))
+    found = await gather(context(ScriptedNet(on_handshake=answer), prior=prior(ADDRESS)))
     assert lost
     assert judge(found).rule_ids == ("tls.cut_by_name",)
+
+
+async def test_without_a_control_site_a_cut_name_is_perhaps_its_servers_own_doing() -> None:
+    found = await gather(context(censored(), prior=prior(ADDRESS), control_sites=()))
+    assert judge(found).rule_ids == ("tls.cut_here_alone",)
 
 
 async def test_addresses_that_tcp_did_not_reach_are_left_out() -> None:

@@ -17,6 +17,8 @@ from probe.model.observations import (
     DnsReply,
     Engine,
     HttpExchange,
+    LimitedConnect,
+    LimitedHello,
     TcpConnect,
     TlsHandshake,
     Transfer,
@@ -27,6 +29,7 @@ from probe.model.targets import ControlMedia, Controls, Endpoint, Media, MediaUr
 from probe.net.base import HttpRequest, TransferRequest
 from probe.verdict.goodput import judge, next_step
 from tests.goodput_samples import (
+    HANDSHAKE_STREAM_BYTES,
     KIB,
     NEUTRAL_NAME,
     TARGET_NAME,
@@ -120,6 +123,14 @@ class FakeNet:
     async def handshake(
         self, endpoint: Endpoint, *, server_name: str | None, verified_name: str | None, deadline: float
     ) -> TlsHandshake:
+        raise NotImplementedError
+
+    async def connect_within(self, endpoint: Endpoint, *, hop_limit: int, deadline: float) -> LimitedConnect:
+        raise NotImplementedError
+
+    async def greet_within(
+        self, endpoint: Endpoint, *, server_name: str, hop_limit: int, answer_seconds: float, deadline: float
+    ) -> LimitedHello:
         raise NotImplementedError
 
     def system_servers(self) -> Sequence[str]:
@@ -412,6 +423,33 @@ async def test_a_stall_is_followed_by_one_object_below_its_offset() -> None:
     evidence = await gather(context(net, media(up=())))
     assert arms(evidence.download, Phase.SMALL) == [Arm.TARGET]
     assert judge(evidence).rule_ids == ("goodput.stall_by_name",)
+
+
+async def test_a_stalled_upload_is_followed_step_by_step_to_its_offset() -> None:
+    def freeze(request: TransferRequest, made: Transfer) -> Transfer:
+        if request.server_name != TARGET_NAME or request.num_bytes < 20_000:
+            return made
+        heard_of = 19_000 if request.stepwise_from_bytes is not None else 9_000
+        stuck = transfer(
+            Arm.TARGET,
+            steady(18e6),
+            t0=made.t0,
+            num_bytes=request.num_bytes,
+            direction=Direction.UPLOAD,
+            curve=stalled_curve(heard_of, t0=made.t0),
+            limit_seconds=net.limits[-1],
+        )
+        return replace(stuck, server_name=TARGET_NAME)
+
+    net = FakeNet(answer=freeze)
+    evidence = await gather(context(net, media(down=())))
+    assert arms(evidence.upload, Phase.STEPWISE) == arms(evidence.upload, Phase.SMALL) == [Arm.TARGET]
+    verdict = judge(evidence)
+    assert verdict.rule_ids == ("goodput.stall_by_name",)
+    assert verdict.facts.upload is not None
+    assert verdict.facts.upload.stall_after_bytes == 19_000 + HANDSHAKE_STREAM_BYTES
+    steps = [r for r in net.requests if r.stepwise_from_bytes is not None]
+    assert [r.stepwise_from_bytes for r in steps] == [6_000]
 
 
 async def test_both_arms_of_a_pair_have_the_same_time() -> None:

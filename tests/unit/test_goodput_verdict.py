@@ -11,7 +11,9 @@ from probe.checks.goodput import Arm, Candidate, Evidence, Phase, Series, Trial
 from probe.failure import Failure
 from probe.model.observations import Direction, Transfer
 from probe.model.results import Comparison, Mechanism, Method, State, Strength, Trigger
+from probe.stats.curves import holes
 from probe.verdict.goodput import RULES, enough, judge, judge_direction, next_step
+from probe.verdict.goodput_method import signature_of
 from tests.goodput_samples import (
     KIB,
     failed,
@@ -58,6 +60,13 @@ def stalled(arm: Arm) -> Transfer:
     return transfer(arm, steady(LINE), curve=stalled_curve(15_000, t0=0.0), limit_seconds=1.6)
 
 
+def hanging(arm: Arm) -> Transfer:
+    """Stands still like a frozen one, but the server's kernel goes on answering."""
+    flow = stalled(arm)
+    assert flow.tcp_after is not None
+    return replace(flow, tcp_after=replace(flow.tcp_after, heard_ago_seconds=0.3))
+
+
 def pilot(arm: Arm = Arm.NEUTRAL, make: Make = FAST) -> Trial:
     return trial(arm, make(arm), phase=Phase.PILOT)
 
@@ -102,6 +111,9 @@ CASES: dict[str, Series] = {
     "goodput.stall_by_name": series([pilot(), *found(stalled), SMALL_THROUGH]),
     "goodput.name_slower_at_target": series([pilot(), *found(SLOWED)]),
     "goodput.name_slower_at_control": series([*STRICT, *found(SLOWED, arms=AT_CONTROL)]),
+    "goodput.server_stops": series(
+        [pilot(), *pairs(hanging, hanging, 2), *pairs(hanging, healthy, 3, arms=BETWEEN, start=2)]
+    ),
     "goodput.address_stall_below_offset_too": series(
         [pilot(), *pairs(stalled, stalled, 2), *pairs(stalled, healthy, 3, arms=BETWEEN, start=2), SMALL_STUCK]
     ),
@@ -117,7 +129,10 @@ CASES: dict[str, Series] = {
     "goodput.name_not_slower_at_control": series([*STRICT, *pairs(FAST, FAST, 2, arms=AT_CONTROL)]),
     "goodput.not_slower_than_control": series([*STRICT, *pairs(FAST, FAST, 2, arms=BETWEEN)]),
     "goodput.not_repeated": series(
-        [pilot(), *pairs(SLOWED, FAST, 3), *pairs(FAST, FAST, 1, phase=Phase.CONFIRM, start=3)]
+        [pilot(), *pairs(SLOWED, FAST, 3), *pairs(at(11e6), FAST, 4, phase=Phase.CONFIRM, start=3)]
+    ),
+    "goodput.flows_differ": series(
+        [pilot(), *pairs(SLOWED, FAST, 3), *pairs(FAST, FAST, 2, phase=Phase.CONFIRM, start=3)]
     ),
     "goodput.control_failed": series([pilot(), *pairs(SLOWED, FAST, 3), *found(SLOWED)[-4:-1]]),
     "goodput.address_unchecked": series([pilot(make=MODEST), *pairs(MODEST, MODEST, 2)]),
@@ -163,6 +178,34 @@ def test_a_stall_tells_its_offset_and_is_throttling_only_where_smaller_objects_p
     assert stall.facts.download is not None
     assert (stall.facts.download.method, stall.facts.download.stall_after_bytes) == (Method.STALLED, 15_900)
     assert judge_direction(CASES["goodput.stall_by_name_below_offset_too"]).state is State.BLOCKED
+
+
+def test_a_stalled_address_is_accused_only_where_no_flow_was_answered_and_all_were_asked() -> None:
+    def untold(arm: Arm) -> Transfer:
+        flow = stalled(arm)
+        assert flow.tcp_after is not None
+        return replace(flow, tcp_after=replace(flow.tcp_after, heard_ago_seconds=None))
+
+    for odd in (hanging, untold):
+        trials = [pilot(), *pairs(stalled, stalled, 2), *pairs(stalled, healthy, 2, arms=BETWEEN, start=2)]
+        trials += pairs(odd, healthy, 1, arms=BETWEEN, start=4)
+        assert judge_direction(series([*trials, SMALL_THROUGH])).state is State.INCONCLUSIVE
+
+
+def test_a_lines_own_losses_are_no_signature_of_a_slow_servers_flows() -> None:
+    """Watched for longer it shows more holes than a control's short flows, though no more of its segments are lost."""
+
+    def brief(arm: Arm) -> Transfer:
+        return transfer(arm, steady(LINE), curve=policed_curve(300e3, t0=0.0, seconds=0.8), limit_seconds=0.8)
+
+    slow = [policed(Arm.TARGET)] * 3
+    assert signature_of(slow, [healthy(Arm.CONTROL)] * 3) is Method.POLICED
+    assert (holes(brief(Arm.CONTROL)) or 0) <= (holes(slow[0]) or 0) / 3
+    assert signature_of(slow, [brief(Arm.CONTROL)] * 3) is None
+
+
+def test_a_name_whose_server_hangs_is_not_accused() -> None:
+    assert judge_direction(series([pilot(), *found(hanging), SMALL_THROUGH])).rule_ids == ("goodput.server_stops",)
 
 
 def test_a_signature_is_likely_and_of_the_address() -> None:

@@ -5,7 +5,10 @@ import pytest
 
 from probe.lab.actions import (
     Drop,
+    Freeze,
+    Police,
     Reset,
+    Shape,
     Unreachable,
     blockpage,
     empty_answer,
@@ -16,62 +19,13 @@ from probe.lab.actions import (
     servfail,
 )
 from probe.lab.censor import FLOW_IDLE_SECONDS, Censor
-from probe.lab.rate_actions import Freeze, Police, Shape
-from probe.lab.rules import (
-    PASS,
-    Action,
-    CensorRule,
-    Direction,
-    DnsName,
-    Everything,
-    HttpHost,
-    Matcher,
-    NameTest,
-    Outcome,
-    Sni,
-    ToAddress,
-    named,
-)
+from probe.lab.rules import PASS, Action, Direction, DnsName, Everything, HttpHost, NameTest, Sni, ToAddress, named
 from probe.wire import packets
-from probe.wire.packets import TcpFlag, TcpSegment, UdpDatagram
+from probe.wire.packets import TcpFlag
+from tests.crossings import CLIENT, ISN, ROUTER, SERVER, censor, down, injected_tcp, query, syn, up
 from tests.unit.test_lab_tls_names import client_hello
 
-CLIENT = "192.168.77.2"
-SERVER = "198.18.10.2"
-RESOLVER = "198.18.0.53"
-ROUTER = "198.19.255.3"
-ISN = 1000
 REQUEST = b"GET / HTTP/1.1\r\nHost: gazette.test\r\n\r\n"
-
-
-def censor(when: Matcher, do: Action, *, shared: bool = False) -> Censor:
-    return Censor([CensorRule(when=when, do=do, shared=shared)], router_address=ROUTER)
-
-
-def up(payload: bytes = b"", *, seq: int = ISN + 1, flags: int = TcpFlag.ACK, port: int = 40000) -> bytes:
-    segment = TcpSegment(source_port=port, destination_port=443, seq=seq, ack=77, flags=flags, payload=payload)
-    return packets.tcp_packet(segment, source=CLIENT, destination=SERVER)
-
-
-def down(payload: bytes = b"", *, port: int = 40000) -> bytes:
-    segment = TcpSegment(source_port=443, destination_port=port, seq=77, ack=5, flags=TcpFlag.ACK, payload=payload)
-    return packets.tcp_packet(segment, source=SERVER, destination=CLIENT)
-
-
-def query(name: str, qtype: str = "A") -> bytes:
-    wire = dns.message.make_query(name, qtype).to_wire()
-    return packets.udp_packet(
-        UdpDatagram(source_port=5000, destination_port=53, payload=wire), source=CLIENT, destination=RESOLVER
-    )
-
-
-def syn(port: int = 40000) -> bytes:
-    return up(seq=ISN, flags=TcpFlag.SYN, port=port)
-
-
-def injected_tcp(outcome: Outcome, direction: Direction) -> TcpSegment:
-    (one,) = [injected.data for injected in outcome.injected if injected.direction is direction]
-    return packets.parse_tcp(packets.parse_ipv4(one).payload)
 
 
 def test_sni_reset_goes_to_both_ends_and_fits_the_connection() -> None:
@@ -276,5 +230,5 @@ def test_a_frozen_flow_is_silent_both_ways() -> None:
 
 def test_what_it_cannot_read_passes() -> None:
     engine = censor(Sni(pattern=named("birdnet.test")), Drop())
-    broken = packets.build_ipv4(packets.Ipv4Packet(source=CLIENT, destination=SERVER, protocol=6, payload=b"\0" * 3))
+    broken = packets.build_ipv4(packets.IpPacket(source=CLIENT, destination=SERVER, protocol=6, payload=b"\0" * 3))
     assert engine.process(broken, Direction.UP, 0) == PASS

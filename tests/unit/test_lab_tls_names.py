@@ -39,6 +39,18 @@ def test_every_prefix_is_incomplete() -> None:
             tls.parse_client_hello(stream[:length])
 
 
+def test_a_hello_without_records() -> None:
+    message = client_hello("birdnet.test", ("h3",))[5:]
+    hello = tls.parse_hello_message(message + b"more")
+    assert hello == tls.ClientHello(server_name="birdnet.test", alpn=("h3",), size_bytes=len(message))
+    for length in range(len(message)):
+        with pytest.raises(tls.IncompleteHelloError):
+            tls.parse_hello_message(message[:length])
+    for wrong in (b"\x02\0\0\x01x", b"\x01\xff\xff\xff", b"\x01\0\0\x02\3\3"):
+        with pytest.raises(tls.NotClientHelloError):
+            tls.parse_hello_message(wrong)
+
+
 def test_a_hello_over_two_records() -> None:
     stream = client_hello("birdnet.test")
     body = stream[5:]

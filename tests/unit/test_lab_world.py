@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from probe.lab.answers import dns_answer
 from probe.lab.demo_rules import CASES, demo_rules
 from probe.lab.manners import Listed, Manners
-from probe.lab.namespaces import SERVER_NET
+from probe.lab.namespaces import SERVER_NET, SERVER_NET6
 from probe.lab.world import Role, demo_world, small_internet, targets_yaml
 
 
@@ -20,6 +20,24 @@ def test_names_and_addresses_are_unique_and_in_their_ranges() -> None:
     assert len({host.name for host in hosts}) == len({host.address for host in hosts}) == len(hosts)
     assert all(host.name.endswith(".test") for host in hosts)
     assert all(ipaddress.ip_address(host.address) in ipaddress.ip_network(SERVER_NET) for host in hosts)
+
+
+def test_ipv6_beside_ipv4_where_it_is_asked_for() -> None:
+    assert all(host.addresses == (host.address,) for host in small_internet().hosts)
+    hosts = small_internet(ipv6=True).hosts
+    assert len({address for host in hosts for address in host.addresses}) == 2 * len(hosts)
+    assert all(ipaddress.ip_address(h.address6 or "") in ipaddress.ip_network(SERVER_NET6) for h in hosts)
+    assert next(h.address6 for h in hosts if h.name == "upload.vidtube.test") == "2001:2:0:8011::3"
+
+
+@pytest.mark.parametrize(("listed", "count"), [(Listed.EVERYWHERE, 1), (Listed.BY_CONTROLS, 0)])
+def test_ipv6_addresses_are_listed_as_ipv4_ones_are(listed: Listed, count: int) -> None:
+    world = small_internet(ipv6=True).changed("birdnet.test", listed=listed)
+    query = dns.message.make_query("birdnet.test", "AAAA").to_wire()
+    answer = dns_answer(query, world, world.resolver)
+    assert answer is not None
+    texts = [record.to_text() for rrset in dns.message.from_wire(answer).answer for record in rrset]
+    assert texts == ["2001:2:0:8010::1"] * count
 
 
 def test_one_platform_is_near_one_far_one_strict() -> None:

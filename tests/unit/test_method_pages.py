@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from probe.verdict import dns, http, reach, tls
+from probe.verdict import dns, hops, http, reach, tls
 from probe.verdict.rules import Rule
 
 PAGES = Path(__file__).parents[2] / "docs" / "method"
@@ -14,6 +14,7 @@ RULES: list[tuple[str, Rule[Any]]] = [
     *(("reach", rule) for rule in reach.RULES),
     *(("tls", rule) for rule in tls.RULES),
     *(("http", rule) for rule in http.RULES),
+    *(("hops", rule) for rule in hops.RULES),
 ]
 
 
@@ -26,7 +27,7 @@ def test_the_page_explains_the_rule_as_the_code_does(check: str, rule: Rule[Any]
     assert rule.meaning in rows[0]
 
 
-@pytest.mark.parametrize("check", ["dns", "reach", "tls", "http"])
+@pytest.mark.parametrize("check", ["dns", "reach", "tls", "http", "hops"])
 def test_the_page_names_no_rule_that_is_not_there(check: str) -> None:
     known = {rule.id for name, rule in RULES if name == check} | {f"{check}.no_rule_matched"}
     page = (PAGES / f"{check}.md").read_text()

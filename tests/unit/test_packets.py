@@ -1,6 +1,9 @@
 """Do our packets agree with scapy's, in both directions, and does hostile input fail cleanly?"""
 
 import contextlib
+import ipaddress
+from collections.abc import Callable
+from dataclasses import replace
 
 import dns.message
 import pytest
@@ -8,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.dns import DNS, DNSQR
 from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6PacketTooBig, ICMPv6TimeExceeded, IPv6
 from scapy.packet import Raw
 
-from probe.wire import packets, plaintext
+from probe.wire import ip, packets, plaintext
 from probe.wire.packets import (
     IcmpMessage,
     MalformedPacketError,
@@ -22,6 +26,9 @@ from probe.wire.plaintext import Rcode
 
 CLIENT = "192.168.77.2"
 SERVER = "198.18.10.1"
+CLIENT6 = "2001:2:0:77::2"
+SERVER6 = "2001:2:0:8010::1"
+ROUTER6 = "2001:2:0:ff::3"
 
 
 def scapy_bytes(packet: object) -> bytes:
@@ -74,9 +81,82 @@ def test_icmp_error_equals_scapys_and_quotes_the_packet() -> None:
     assert message == IcmpMessage(type=11, code=0, payload=about[:28])
 
 
+def test_tcp_over_ipv6_equals_scapys() -> None:
+    segment = TcpSegment(source_port=40000, destination_port=443, seq=9, ack=7, flags=TcpFlag.ACK, payload=b"odd")
+    ours = packets.tcp_packet(segment, source=CLIENT6, destination=SERVER6, ttl=9)
+    tcp = TCP(sport=40000, dport=443, seq=9, ack=7, flags="A", window=0)
+    assert ours == scapy_bytes(IPv6(src=CLIENT6, dst=SERVER6, hlim=9) / tcp / Raw(b"odd"))
+    assert packets.parse_tcp(packets.parse_ip(ours).payload) == segment
+
+
+def test_udp_over_ipv6_equals_scapys() -> None:
+    datagram = UdpDatagram(source_port=5353, destination_port=53, payload=b"question")
+    ours = packets.udp_packet(datagram, source=CLIENT6, destination=SERVER6)
+    assert ours == scapy_bytes(IPv6(src=CLIENT6, dst=SERVER6) / UDP(sport=5353, dport=53) / Raw(b"question"))
+    found = packets.parse_ip(ours + b"padding")
+    assert (found.source, found.destination, found.protocol, found.ttl) == (CLIENT6, SERVER6, 17, 64)
+    assert packets.parse_udp(found.payload) == datagram
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "rest", "theirs"),
+    [
+        (11, 0, 0, ICMPv6TimeExceeded(code=0)),
+        (3, 13, 0, ICMPv6DestUnreach(code=1)),
+        (3, 1, 0, ICMPv6DestUnreach(code=3)),
+        (3, 3, 0, ICMPv6DestUnreach(code=4)),
+        (3, 0, 0, ICMPv6DestUnreach(code=0)),
+        (3, 4, 1400, ICMPv6PacketTooBig(mtu=1400)),
+    ],
+)
+def test_an_icmp_error_about_ipv6_says_the_same_as_icmpv6(kind: int, code: int, rest: int, theirs: object) -> None:
+    about = packets.udp_packet(
+        UdpDatagram(source_port=1, destination_port=2, payload=bytes(1400)), source=CLIENT6, destination=SERVER6
+    )
+    ours = packets.icmp_error(about, sender=ROUTER6, kind=kind, code=code, rest=rest)
+    assert ours == scapy_bytes(IPv6(src=ROUTER6, dst=CLIENT6) / theirs / Raw(about[:1232]))
+    assert len(ours) == 1280
+
+
+def test_what_a_router_reads_without_parsing() -> None:
+    segment = TcpSegment(source_port=258, destination_port=772, seq=0, ack=0, flags=0)
+    for client, server in ((CLIENT, SERVER), (CLIENT6, SERVER6)):
+        data = packets.tcp_packet(segment, source=client, destination=server, ttl=33)
+        source, destination = ipaddress.ip_address(client).packed, ipaddress.ip_address(server).packed
+        assert (ip.ttl_of(data), ip.protocol_of(data), ip.is_ipv6(data)) == (33, 6, ":" in client)
+        assert (ip.packed_source(data), ip.packed_destination(data)) == (source, destination)
+        assert ip.packed_ends(data) == (source + b"\x01\x02", destination + b"\x03\x04")
+        assert ip.is_whole_header(data)
+        assert not ip.is_link_local(data)
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "stays"),
+    [
+        ("fe80::1", SERVER6, True),
+        ("::", "ff02::16", True),
+        (CLIENT6, "ff02::2", True),
+        (CLIENT6, "fe80::1", True),
+        (CLIENT, "224.0.0.22", True),
+        (CLIENT6, SERVER6, False),
+        (CLIENT, SERVER, False),
+    ],
+)
+def test_what_no_router_forwards(source: str, destination: str, stays: bool) -> None:
+    packet = packets.IpPacket(source=source, destination=destination, protocol=58, payload=b"")
+    assert ip.is_link_local(packets.build_ip(packet)) is stays
+
+
+@given(ttl=st.integers(30, 200), hops=st.integers(-20, 20))
+def test_a_lowered_hop_limit_changes_nothing_else(ttl: int, hops: int) -> None:
+    packet = packets.IpPacket(source=CLIENT6, destination=SERVER6, protocol=6, payload=b"inside", ttl=ttl)
+    later = packets.parse_ip(packets.lower_ttl(packets.build_ip(packet), hops))
+    assert later == replace(packet, ttl=ttl - hops)
+
+
 @given(ttl=st.integers(30, 200), hops=st.integers(-20, 20), identification=st.integers(0, 0xFFFF))
 def test_lowered_ttl_keeps_the_checksum_right(ttl: int, hops: int, identification: int) -> None:
-    packet = packets.Ipv4Packet(
+    packet = packets.IpPacket(
         source=CLIENT, destination=SERVER, protocol=17, payload=b"", ttl=ttl, identification=identification
     )
     later = packets.lower_ttl(packets.build_ipv4(packet), hops)
@@ -94,11 +174,15 @@ def test_parse_undoes_build(payload: bytes, ports: tuple[int, int]) -> None:
 
 @given(data=st.binary(max_size=80))
 def test_hostile_bytes_are_malformed_or_parsed(data: bytes) -> None:
-    for parse in (packets.parse_ipv4, packets.parse_tcp, packets.parse_udp, packets.parse_icmp):
-        try:
+    parsers: tuple[Callable[[bytes], object], ...]
+    parsers = (packets.parse_ip, ip.parse_ipv4, ip.parse_ipv6, packets.parse_tcp, packets.parse_udp, packets.parse_icmp)
+    for parse in parsers:
+        with contextlib.suppress(MalformedPacketError):
             parse(data)
-        except MalformedPacketError:
-            continue
+    if ip.is_whole_header(data):
+        with contextlib.suppress(MalformedPacketError):
+            ip.packed_ends(data)
+        ip.is_link_local(data)
     with contextlib.suppress(MalformedPacketError):
         plaintext.parse_dns_question(data)
     plaintext.parse_http_host(data)

@@ -1,7 +1,7 @@
 """Are checks run in order and within limits, our own mistakes recorded, and finished measurements handed on at once?"""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
@@ -11,6 +11,7 @@ import pytest
 
 from probe import assembly, registry, runner
 from probe.assembly import Plan
+from probe.checks import hops
 from probe.checks.context import Context, ControlSite
 from probe.model.results import (
     AttemptStatus,
@@ -274,3 +275,20 @@ async def test_what_was_never_begun_is_not_called_healthy(monkeypatch: pytest.Mo
     statuses = {m.check: m.attempt.status for m in report.targets[0].measurements}
     assert statuses["tls"] is AttemptStatus.NOT_SCHEDULED
     assert report.targets[0].verdict.state is State.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("called_for", [True, False])
+async def test_a_follow_up_is_made_where_it_is_called_for(monkeypatch: pytest.MonkeyPatch, called_for: bool) -> None:
+    async def looks_closer(ctx: Context[Any]) -> object:
+        return hops.Evidence(host=ctx.input, endpoint=Endpoint(address="192.0.2.1", port=443))
+
+    def when(prior: Mapping[str, object]) -> bool:
+        return called_for and {"dns", "reach", "tls"} <= set(prior)
+
+    follow_up = replace(check("hops", looks_closer), when=when)
+    made, _ = make(monkeypatch, (*WORKING, follow_up))
+    report = await made.run(asyncio.Event(), "run")
+    found = [m for m in report.targets[0].measurements if m.check == "hops"]
+    assert bool(found) is called_for
+    assert all(m.attempt.status is AttemptStatus.COMPLETED for m in found)
+    assert not any(m.check == "hops" for m in report.controls)

@@ -13,6 +13,7 @@ from probe.net.tcpinfo import parse_tcp_info, read_tcp_info
 # the order of struct tcp_info in Linux 6.18: 8 bytes of flags, then these
 WORDS = {
     16: 1448,  # snd_mss
+    56: 1_250,  # last_ack_recv
     68: 40_250,  # rtt
     80: 10,  # snd_cwnd
     100: 3,  # total_retrans
@@ -52,6 +53,7 @@ FULL = TcpInfo(
     delivery_rate_bps=20_000_000.0,
     rwnd_limited_seconds=1.5,
     sndbuf_limited_seconds=0.25,
+    heard_ago_seconds=1.25,
 )
 
 

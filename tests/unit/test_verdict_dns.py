@@ -56,6 +56,7 @@ def silent(address: str = FORGED) -> tuple[TlsHandshake, ...]:
     return (handshake(address, failure=Failure.GENERIC_TIMEOUT, stage=TlsStage.CONNECT),) * 2
 
 
+CHOSEN_FILTER = "1.1.1.3"
 RACED = query(Engine.UDP, ("10.10.34.35",), late=[(ADDRESS,)])
 GETADDRINFO_FAILS = query(Engine.GETADDRINFO, Failure.DNS_NXDOMAIN)
 LOCAL_NEUTRAL = query(Engine.GETADDRINFO, ("198.51.100.99",), host=NEUTRAL[0])
@@ -84,6 +85,15 @@ CASES: dict[str, tuple[Evidence, State, Mechanism | None]] = {
     "dns.injection_race": (evidence(RACED), State.BLOCKED, Mechanism.DNS_INJECTION),
     "dns.bogon": (evidence(*twice(query(answer=("10.10.34.35",)))), State.BLOCKED, Mechanism.DNS_BOGON),
     "dns.null_address": (evidence(*twice(query(answer=("0.0.0.0",)))), State.BLOCKED, Mechanism.DNS_BOGON),
+    "dns.filter_by_choice": (
+        evidence(
+            *twice(query(answer=("0.0.0.0",), server=CHOSEN_FILTER)),
+            GETADDRINFO_FAILS,
+            decoy=(neutral(server=CHOSEN_FILTER), LOCAL_NEUTRAL),
+        ),
+        State.INCONCLUSIVE,
+        Mechanism.DNS_BOGON,
+    ),
     "dns.null_address_at_home": (
         evidence(*twice(query(answer=("0.0.0.0",), server=PRIVATE_SERVER)), decoy=(neutral(server=PRIVATE_SERVER),)),
         State.INCONCLUSIVE,
@@ -315,3 +325,22 @@ def test_getaddrinfo_alone_fails(failure: Failure, rule: str) -> None:
     """On a line that loses packets it falls silent now and then; an answer of its own is another matter."""
     found = judge(evidence(query(Engine.UDP, (ADDRESS,)), *twice(query(Engine.GETADDRINFO, failure))))
     assert found.rule_ids == (rule,)
+
+
+@pytest.mark.parametrize("answer", [Failure.DNS_NXDOMAIN, Failure.DNS_REFUSED, ("10.10.34.35",)])
+def test_what_a_chosen_filter_withholds_accuses_nobody(answer: Failure | tuple[str, ...]) -> None:
+    asked = twice(query(answer=answer, server=CHOSEN_FILTER))
+    given = evidence(*asked, GETADDRINFO_FAILS, GETADDRINFO_FAILS, decoy=(neutral(server=CHOSEN_FILTER), LOCAL_NEUTRAL))
+    assert judge(given).state is State.INCONCLUSIVE
+
+
+def test_a_race_for_a_chosen_filters_answer_still_accuses() -> None:
+    raced = query(Engine.UDP, ("10.10.34.35",), late=[(ADDRESS,)], server=CHOSEN_FILTER)
+    assert judge(evidence(raced, decoy=(neutral(server=CHOSEN_FILTER),))).state is State.BLOCKED
+
+
+@pytest.mark.parametrize("answer", [Failure.DNS_NXDOMAIN, Failure.DNS_NO_ANSWER, ("0.0.0.0",), (FORGED,)])
+def test_a_name_of_private_addresses_alone_accuses_nobody(answer: Failure | tuple[str, ...]) -> None:
+    """Routers strip such addresses from what resolvers answer, against DNS rebinding."""
+    inside = control(("192.168.7.7",), ("192.168.7.7",))
+    assert judge(evidence(*twice(query(answer=answer)), control=inside)).state is not State.BLOCKED

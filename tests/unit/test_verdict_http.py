@@ -69,6 +69,8 @@ def evidence(
     neutral: Exchanges = (),
     foreign_neutral: Exchanges = (),
     foreign: Exchanges = (),
+    inside_neutral: Exchanges = (),
+    inside: Exchanges = (),
 ) -> Evidence:
     return Evidence(
         url=SECURE if secure else PLAIN,
@@ -77,6 +79,8 @@ def evidence(
         neutral=neutral,
         foreign_neutral=foreign_neutral,
         foreign=foreign,
+        inside_neutral=inside_neutral,
+        inside=inside,
     )
 
 
@@ -90,8 +94,16 @@ LEGAL = hop(
     exchange(SECURE, status=451, body="withheld", headers={"Link": '<https://authority.example>; rel="blocked-by"'})
 )
 
+CUT_INSIDE = hop(*(exchange(SECURE, failure=Failure.GENERIC_TIMEOUT),) * 2)
+CONTROL_PAGE = exchange("https://example.org/", address=CONTROL_ADDRESS, body="the control's own page")
+CONTROL_SILENT = exchange("https://example.org/", address=CONTROL_ADDRESS, failure=Failure.GENERIC_TIMEOUT)
+
 CASES: dict[str, tuple[Evidence, State, Mechanism | None]] = {
-    "http.cut_by_host": (evidence((CUT,), neutral=neutral()), State.BLOCKED, Mechanism.HTTP_RESET_HOST),
+    "http.cut_by_host": (
+        evidence((CUT,), neutral=neutral(), foreign=FOREIGN_CUT),
+        State.BLOCKED,
+        Mechanism.HTTP_RESET_HOST,
+    ),
     "http.cut_by_host_at_control": (
         evidence(
             (CUT,),
@@ -102,7 +114,16 @@ CASES: dict[str, tuple[Evidence, State, Mechanism | None]] = {
         State.BLOCKED,
         Mechanism.HTTP_RESET_HOST,
     ),
-    "http.closed_by_host": (evidence((CLOSED,), neutral=neutral()), State.BLOCKED, Mechanism.HTTP_RESET_HOST),
+    "http.closed_by_host": (
+        evidence((CLOSED,), neutral=neutral(), foreign=FOREIGN_CUT),
+        State.BLOCKED,
+        Mechanism.HTTP_RESET_HOST,
+    ),
+    "http.cut_inside_tls": (
+        evidence(secure=(CUT_INSIDE,), inside_neutral=(CONTROL_PAGE,) * 2, inside=(CONTROL_SILENT,) * 2),
+        State.BLOCKED,
+        Mechanism.TLS_TIMEOUT_SNI,
+    ),
     "http.answer_follows_host": (
         evidence((NOTICE_HOP,), neutral=neutral(), foreign_neutral=unserved(), foreign=at_control(NOTICE_HOP)),
         State.BLOCKED,
@@ -173,6 +194,21 @@ CASES: dict[str, tuple[Evidence, State, Mechanism | None]] = {
 }
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        evidence(secure=(CUT_INSIDE,)),
+        evidence(secure=(CUT_INSIDE,), inside_neutral=(CONTROL_PAGE,), inside=(CONTROL_SILENT,) * 2),
+        evidence(secure=(CUT_INSIDE,), inside_neutral=(CONTROL_PAGE, CONTROL_SILENT), inside=(CONTROL_SILENT,) * 2),
+        evidence(secure=(CUT_INSIDE,), inside_neutral=(CONTROL_PAGE,) * 2, inside=(CONTROL_SILENT,)),
+        evidence(secure=(CUT_INSIDE,), inside_neutral=(CONTROL_PAGE,) * 2, inside=(CONTROL_SILENT, CONTROL_PAGE)),
+    ],
+    ids=["not compared", "one name", "a name failed", "not repeated", "answered"],
+)
+def test_silence_inside_tls_needs_the_same_at_a_control(given: Evidence) -> None:
+    assert judge(given).state is State.INCONCLUSIVE
+
+
 @pytest.mark.parametrize("rule", [rule.id for rule in RULES])
 def test_each_rule(rule: str) -> None:
     given, state, mechanism = CASES[rule]
@@ -184,7 +220,15 @@ def test_each_rule(rule: str) -> None:
 
 
 def test_silence_after_the_host_line_is_named_so() -> None:
-    assert judge(evidence((SILENT,), neutral=neutral())).mechanisms == (Mechanism.HTTP_TIMEOUT_HOST,)
+    given = evidence((SILENT,), neutral=neutral(), foreign=FOREIGN_CUT)
+    assert judge(given).mechanisms == (Mechanism.HTTP_TIMEOUT_HOST,)
+
+
+@pytest.mark.parametrize("cut", [CUT, SILENT, CLOSED], ids=["reset", "silent", "closed"])
+def test_a_host_cut_at_its_own_address_alone_is_perhaps_a_program_that_hangs(cut: Hop) -> None:
+    answered = (exchange(PLAIN, address=CONTROL_ADDRESS, status=404, body="no such host here"), NOT_HOSTED)
+    for foreign in ((), answered):
+        assert judge(evidence((cut,), neutral=neutral(), foreign=foreign)).state is State.INCONCLUSIVE
 
 
 def test_a_redirect_that_follows_the_host_is_confirmed() -> None:

@@ -135,3 +135,46 @@ def test_a_dead_line_with_a_working_resolver_is_no_portal() -> None:
 def test_no_handshake_at_all_says_nothing_about_the_clock() -> None:
     found = network.judge([of_control("reach", host, reach_evidence(host)) for host in (ONE, TWO)])
     assert found.rule_id == "network.controls_failing"
+
+
+def cut(host: str, failure: Failure = Failure.GENERIC_TIMEOUT) -> list[Measurement]:
+    evidence = replace(tls_evidence(host), target=(handshake(host, failure=failure),) * 2)
+    return [of_control("reach", host, reach_evidence(host)), of_control("tls", host, evidence)]
+
+
+def of_target(host: str, *, failure: Failure | None = None) -> Measurement:
+    return measurement("tls", tls_evidence(host, failure=failure), target="news", subject=host)
+
+
+def test_only_listed_names_pass() -> None:
+    controls = [*cut(ONE), *cut(TWO, failure=Failure.CONNECTION_RESET)]
+    found = network.judge(controls, [of_target("listed.example")])
+    assert (found.state, found.rule_id) == (NetworkState.WHITE_LIST, "network.white_list")
+    assert "listed.example" in found.reason
+
+
+def test_a_white_list_is_seen_where_no_encrypted_resolver_vouches_for_a_control() -> None:
+    controls = []
+    for host in (ONE, TWO):
+        silent = (handshake(host, failure=Failure.GENERIC_TIMEOUT),)
+        controls += [
+            of_control("dns", host, replace(dns_evidence(host), handshakes=silent)),
+            plain(host, replace(exchange(f"http://{host}/", status=301), location=f"https://www.{host}/")),
+        ]
+    assert network.judge(controls, [of_target("listed.example")]).rule_id == "network.white_list"
+
+
+def test_a_white_list_needs_a_target_that_works_and_every_control_cut() -> None:
+    works = [of_target("listed.example")]
+    fails = [of_target("listed.example", failure=Failure.CONNECTION_RESET)]
+    both = [*cut(ONE), *cut(TWO)]
+    expired = bad_certificate(TWO, Failure.SSL_UNKNOWN_AUTHORITY)
+    for controls, targets in (
+        (both, []),
+        (both, fails),
+        (cut(ONE), works),
+        ([*cut(ONE), *dead(TWO)], works),
+        ([*cut(ONE), *expired], works),
+    ):
+        assert network.judge(controls, targets).state is not NetworkState.WHITE_LIST
+    assert network.judge([*working(ONE), *cut(TWO)], works).state is NetworkState.OK

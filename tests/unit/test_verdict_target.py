@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from probe.model.results import Mechanism, Network, NetworkState, State, Strength
+from probe.model.results import Facts, Hop, Mechanism, Network, NetworkState, State, Strength
 from probe.verdict import target
 from probe.verdict.subject import Judged
 from tests.factories import verdict
@@ -93,3 +93,16 @@ def test_a_dead_media_candidate_does_not_count_while_another_works(state: State)
 def test_a_blocked_media_candidate_always_counts() -> None:
     blocked = judged(State.BLOCKED, Mechanism.TLS_TIMEOUT_SNI, host="media.example", optional=True)
     assert target.judge([judged(State.OK), blocked], GOOD_LINE).state is State.BLOCKED
+
+
+def test_a_place_on_the_path_joins_the_finding_that_it_belongs_to() -> None:
+    hop = Hop(after=3, before=4)
+    cut = judged(State.BLOCKED, Mechanism.TLS_RESET_SNI)
+    cut = replace(cut, verdict=replace(cut.verdict, facts=Facts(host="a.example")))
+    placed = judged(State.INCONCLUSIVE, check="hops")
+    for host, expected in (("a.example", hop), ("b.example", None)):
+        other = replace(placed, verdict=replace(placed.verdict, facts=Facts(host=host, hop=hop)))
+        found = target.judge([cut, other], GOOD_LINE)
+        assert found.facts.hop == expected
+        assert found.reason.endswith("between hops 3 and 4") is (expected is not None)
+    assert target.judge([placed], GOOD_LINE).facts.hop is None

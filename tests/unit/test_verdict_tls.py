@@ -1,5 +1,7 @@
 """Does each rule on TLS handshakes hold where it should, and does none accuse without its control?"""
 
+from dataclasses import replace
+
 import pytest
 
 from probe.checks.tls import Evidence
@@ -31,6 +33,8 @@ UNSERVED = tuple(
     for i in range(2)
 )
 FOREIGN_RESET = (handshake(CONTROL_ADDRESS, failure=Failure.CONNECTION_RESET),) * 2
+UNCONNECTED = handshake(failure=Failure.GENERIC_TIMEOUT, stage=TlsStage.CONNECT)
+FOREIGN_UNCONNECTED = handshake(CONTROL_ADDRESS, failure=Failure.GENERIC_TIMEOUT, stage=TlsStage.CONNECT)
 FOREIGN_FINE = (handshake(CONTROL_ADDRESS, verify=Failure.SSL_INVALID_HOSTNAME),)
 FOREIGN_IMPOSTOR = (handshake(CONTROL_ADDRESS, verify=Failure.SSL_UNKNOWN_AUTHORITY, shown=IMPOSTOR),)
 
@@ -60,13 +64,36 @@ CASES: dict[str, tuple[Evidence, State, Mechanism | None]] = {
     "tls.no_handshake": (evidence(()), State.INCONCLUSIVE, None),
     "tls.ok": (evidence((handshake(), handshake(SECOND_ADDRESS))), State.OK, None),
     "tls.mitm": (evidence(INTERCEPTED, foreign=FOREIGN_IMPOSTOR), State.BLOCKED, Mechanism.TLS_MITM),
-    "tls.cut_by_name": (evidence(RESET, neutral=neutral()), State.BLOCKED, Mechanism.TLS_RESET_SNI),
+    "tls.cut_by_name": (
+        evidence(RESET, neutral=neutral(), foreign=FOREIGN_RESET),
+        State.BLOCKED,
+        Mechanism.TLS_RESET_SNI,
+    ),
     "tls.cut_by_name_at_control": (
         evidence(RESET, neutral=BROKEN, foreign=FOREIGN_RESET),
         State.BLOCKED,
         Mechanism.TLS_RESET_SNI,
     ),
-    "tls.cut_beside_refusals": (evidence(SILENT, neutral=REFUSED), State.BLOCKED, Mechanism.TLS_TIMEOUT_SNI),
+    "tls.cut_beside_refusals": (
+        evidence(SILENT, neutral=REFUSED, foreign=FOREIGN_RESET),
+        State.BLOCKED,
+        Mechanism.TLS_TIMEOUT_SNI,
+    ),
+    "tls.impersonated": (
+        replace(evidence(INTERCEPTED), vouching=(handshake(),)),
+        State.BLOCKED,
+        Mechanism.TLS_MITM,
+    ),
+    "tls.shut_out": (
+        evidence((RESET[0], UNCONNECTED), foreign=(*FOREIGN_RESET[:1], FOREIGN_UNCONNECTED)),
+        State.BLOCKED,
+        Mechanism.TLS_RESET_SNI,
+    ),
+    "tls.cut_here_alone": (
+        evidence(RESET, neutral=neutral(), foreign=FOREIGN_FINE),
+        State.INCONCLUSIVE,
+        Mechanism.TLS_RESET,
+    ),
     "tls.some_addresses_fail": (
         evidence((*RESET, handshake(SECOND_ADDRESS)), neutral=neutral()),
         State.INCONCLUSIVE,
@@ -104,7 +131,52 @@ def test_each_rule(rule: str) -> None:
 def test_an_ab_at_one_address_is_confirmed_and_refusals_are_not() -> None:
     assert judge(CASES["tls.cut_by_name"][0]).strength is Strength.CONFIRMED
     assert judge(CASES["tls.cut_beside_refusals"][0]).strength is Strength.LIKELY
-    assert judge(evidence(CLOSED, neutral=neutral())).strength is Strength.LIKELY
+    assert judge(evidence(CLOSED, neutral=neutral(), foreign=FOREIGN_RESET)).strength is Strength.LIKELY
+
+
+@pytest.mark.parametrize("around", [neutral(), REFUSED], ids=["completed", "refused"])
+@pytest.mark.parametrize("cut", [RESET, SILENT, CLOSED], ids=["reset", "silent", "closed"])
+def test_a_name_that_a_control_answers_is_not_cut_by_the_network(cut: Handshakes, around: Handshakes) -> None:
+    """A proxy that passes names on by SNI, with nobody behind this one."""
+    assert judge(evidence(cut, neutral=around, foreign=FOREIGN_FINE)).rule_ids == ("tls.cut_here_alone",)
+    assert judge(evidence(cut, neutral=around)).rule_ids == ("tls.cut_here_alone",), "an arm taken away accuses nobody"
+
+
+def test_a_name_answered_only_now_and_then_at_a_control_stays_accused() -> None:
+    found = judge(evidence(RESET, neutral=neutral(), foreign=(*FOREIGN_RESET[:1], *FOREIGN_FINE)))
+    assert found.state is State.BLOCKED
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        evidence((RESET[0], UNCONNECTED)),
+        evidence((RESET[0], UNCONNECTED), foreign=FOREIGN_FINE),
+        evidence((RESET[0], UNCONNECTED), foreign=FOREIGN_RESET, foreign_neutral=(*OWN, UNSERVED[0])),
+        evidence((RESET[0], UNCONNECTED), foreign=FOREIGN_RESET, foreign_neutral=UNSERVED),
+        evidence((UNCONNECTED, UNCONNECTED), foreign=FOREIGN_RESET),
+        evidence((RESET[0], UNCONNECTED), foreign=(FOREIGN_UNCONNECTED, *FOREIGN_RESET[:1])),
+        evidence((RESET[0], UNCONNECTED, handshake(SECOND_ADDRESS)), foreign=FOREIGN_RESET),
+    ],
+    ids=["not tried", "answered", "one name", "control invalid", "never connected", "not at first", "other address"],
+)
+def test_one_cut_and_then_no_connection_needs_the_same_at_a_control(given: Evidence) -> None:
+    assert judge(given).state is State.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        evidence(INTERCEPTED),
+        replace(evidence(INTERCEPTED), vouching=INTERCEPTED[:1]),
+        replace(evidence(INTERCEPTED, foreign_neutral=UNSERVED), vouching=(handshake(),)),
+        replace(evidence(EXPIRED), vouching=(handshake(),)),
+        replace(evidence(INTERCEPTED[:1]), vouching=(handshake(),)),
+    ],
+    ids=["nobody vouches", "same for all", "control invalid", "expired", "once"],
+)
+def test_a_foreign_certificate_alone_accuses_nobody(given: Evidence) -> None:
+    assert judge(given).state is State.INCONCLUSIVE
 
 
 def test_refusals_beside_a_cut_at_control_are_confirmed() -> None:
@@ -125,7 +197,7 @@ def test_a_control_that_cuts_every_unserved_name_accuses_nobody() -> None:
 
 
 def test_blocked_over_ipv4_only_is_still_blocked() -> None:
-    found = judge(evidence((*RESET, handshake(ADDRESS6)), neutral=neutral()))
+    found = judge(evidence((*RESET, handshake(ADDRESS6)), neutral=neutral(), foreign=FOREIGN_RESET))
     assert found.rule_ids == ("tls.cut_by_name",)
     assert "over IPv6 it completes" in found.reason
 

@@ -25,6 +25,7 @@ class Phase(StrEnum):
     FIRST = "first"
     CONFIRM = "confirm"
     SMALL = "small"
+    STEPWISE = "stepwise"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

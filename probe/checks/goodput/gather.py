@@ -118,6 +118,9 @@ async def _pairs(ctx: Context[Series], recorder: Recorder) -> None:
         if step is Step.SMALL:
             await recorder.small()
             continue
+        if step is Step.STEPWISE:
+            await recorder.stepwise()
+            continue
         if step in (Step.CONTROL, Step.FOREIGN) and recorder.control is None:
             if not await _find_control(ctx, recorder):
                 return
@@ -128,6 +131,7 @@ async def _pairs(ctx: Context[Series], recorder: Recorder) -> None:
         made = recorder.trials[before:]
         if before == recorder.first_pair_at and any(t.arm is not Arm.TARGET and ends_early(t.transfer) for t in made):
             recorder.shrink(len(made))
+        recorder.even_out()
 
 
 async def _find_control(ctx: Context[Series], recorder: Recorder) -> bool:

@@ -12,6 +12,7 @@ from probe.checks.goodput.media import Place
 from probe.model.observations import Direction, Transfer
 from probe.net.base import TransferRequest
 from probe.stats.curves import elapsed_seconds, mid_bps, min_rtt_seconds, stream_bytes, tail_silence_seconds
+from probe.stats.pairs import spread
 
 KIB = 1024
 # From which rate of the pilot's middle which size: large enough to see past a policer's burst, small enough for seven
@@ -19,6 +20,11 @@ KIB = 1024
 # 4 MB; larger sizes are noisier under random loss).
 SIZES = ((4e6, 256 * KIB), (1e6, 128 * KIB), (0.2e6, 64 * KIB), (0.0, 32 * KIB))
 MAX_BYTES = {Direction.DOWNLOAD: 256 * KIB, Direction.UPLOAD: 128 * KIB}
+# Where random loss decides how fast a flow is, more and smaller transfers tell more for the same bytes: fewer meet a
+# loss in slow start, which halves all that follows (lab, Wi-Fi with 2 % loss: docs/method/goodput.md).
+UNEVEN_BYTES = 128 * KIB
+UNEVEN_SPREAD = 2.0  # greatest by least middle of one arm's transfers
+UNEVEN_PAIRS = 2  # undecided after so many
 WIRE_SHARE = 1.06  # headers of TLS, TCP and IP, and what a lossy line sends twice
 HANDSHAKE_BYTES = 12_000  # both ways, with a long certificate chain
 PILOT_SECONDS = 8.0  # 64 KB and the handshakes at 0.1 Mbit/s
@@ -26,8 +32,12 @@ TARGET_PILOT_SECONDS = 1.5  # only its answer is wanted, not all its bytes
 TARGET_PILOT_RTTS = 8  # … for which TCP, TLS and the request take four
 MIN_PAIR_SECONDS = 1.5  # feasibility §0: below, a retransmission timeout decides
 MAX_PAIR_SECONDS = 15.0
-CONTROL_TIMES = 3.0  # cut at three times its control's time, a transfer at a quarter of the rate has shown its middle
+# Cut at this many times its control's time: a transfer at a quarter of the rate has shown by then that it is behind,
+# and five pairs over a satellite, both directions, stay within two minutes.
+CONTROL_TIMES = 1.75
 LEAST_CONTROL_TIMES = 1.25  # the least, where time is short: an arm that is not slower still completes
+FAR_BEHIND_SHARE = 0.25  # of the bytes, when its time was over …
+FAR_BEHIND_FLOWS = 2  # … in so many transfers of the target
 SHARE_PAIRS = 6  # the time left is shared among so many: the five of a finding and one to spare
 LONG_SECONDS = 2.0  # the first transfer of a repetition: its rate and its method show better over more time
 # A download compared with a control's: its losses are its signature, and 1.5 s of a flow policed to 140 kbit/s hold two
@@ -35,6 +45,10 @@ LONG_SECONDS = 2.0  # the first transfer of a repetition: its rate and its metho
 SIGNATURE_SECONDS = 5.0
 MAX_DRAIN_SECONDS = 2.0  # twice the worst bufferbloat of the lab
 MIN_SMALL_BYTES = 1024
+STEP_BYTES = 1200  # of a stepwise upload's segments (`probe.net.exchange`)
+STEP_ANSWER_SECONDS = 0.05  # a receiver may put an acknowledgement off by 40 ms (Linux), beyond the round trip
+STEP_SETTLING_SECONDS = 2.0  # the silence that shows that it stands still, and a retransmission before it
+STEP_MARGIN_BYTES = 3000  # two segments sent again count twice with a censor that counts what passes
 
 
 class Recorder:
@@ -78,6 +92,14 @@ class Recorder:
         by_delay = int(2 * rate / 8 * (min_rtt_seconds(pilot) or 0.0))
         self.num_bytes = min(max(by_rate, by_delay), MAX_BYTES[self.direction])
 
+    def even_out(self) -> None:
+        """Ask for less in the next pairs where the flows of one arm differ much."""
+        paired = [t for t in self.trials if t.pair is not None and is_sample(t.transfer)]
+        for arm in Arm:
+            rates = [mid_bps(t.transfer) for t in paired if t.arm is arm]
+            if len(rates) >= UNEVEN_PAIRS and spread(rates) > UNEVEN_SPREAD:
+                self.num_bytes = min(self.num_bytes, UNEVEN_BYTES)
+
     def shrink(self, made: int) -> None:
         """The pair just made ended early on its control's side as well: count it as a pilot and ask for less."""
         self.num_bytes = min(self.num_bytes, PILOT_BYTES)
@@ -101,11 +123,13 @@ class Recorder:
     async def pair(self, arms: tuple[Arm, Arm], phase: Phase) -> None:
         """Both arms, in random order, with the same size and the same time; nothing where a limit forbids it.
 
-        A repetition may use the time that was kept for the other direction: a finding is worth more than a second one.
+        A repetition may use the time and the bytes that were kept for the other direction: a finding is worth more than
+        a second one.
         """
         deadline = self._ctx.deadline if phase is Phase.CONFIRM else self.deadline
         seconds = self._pair_seconds(arms[1], deadline)
-        if seconds is None or not self._allowed(self.num_bytes, 2):
+        kept_bytes = 0 if phase is Phase.CONFIRM else self._reserve_bytes
+        if seconds is None or not self._allowed(self.num_bytes, 2, kept_bytes=kept_bytes):
             return
         if self.first_pair_at < 0:
             self.first_pair_at = len(self.trials)
@@ -128,11 +152,39 @@ class Recorder:
         first_again = phase is Phase.CONFIRM and not any(t.phase is Phase.CONFIRM for t in self.trials)
         return LONG_SECONDS if first_again else 0.0
 
+    async def stepwise(self) -> None:
+        """One upload that goes on by single segments from where the others stood still.
+
+        What is under way when the path freezes has passed, and nobody hears of it: a window of acknowledgements is
+        lost, up to 25 KB on a home line. With one segment under way the last one acknowledged is the last that passed.
+        """
+        stuck = self._stuck()
+        seconds = self._pair_seconds(Arm.NEUTRAL, self._ctx.deadline)
+        if seconds is None or not self._allowed(self.num_bytes, 1):
+            return
+        known = max(t.transfer.num_bytes for t in stuck)
+        most = max(_first_sent_bytes(t.transfer) for t in stuck)
+        rtt = max((min_rtt_seconds(t.transfer) or 0.0) for t in stuck)
+        steps = min(self.num_bytes, most - known) / STEP_BYTES
+        wanted = STEP_SETTLING_SECONDS + TARGET_PILOT_RTTS * rtt + steps * (rtt + STEP_ANSWER_SECONDS)
+        left = self._ctx.deadline - self._now()
+        await self._transfer(
+            stuck[-1].arm,
+            Phase.STEPWISE,
+            None,
+            self.num_bytes,
+            min(max(seconds, wanted), MAX_PAIR_SECONDS, left),
+            stepwise_from_bytes=max(0, known - STEP_MARGIN_BYTES),
+        )
+
+    def _stuck(self) -> list[Trial]:
+        """The target's transfers in pairs, of whatever address."""
+        paired = [t for t in self.trials if t.phase in (Phase.FIRST, Phase.CONFIRM)]
+        return [t for t in paired if t.arm in (Arm.TARGET, Arm.FOREIGN)]
+
     async def small(self) -> None:
         """One object below the offset at which the target's transfers stand still."""
-        stuck = [
-            t for t in self.trials if t.phase in (Phase.FIRST, Phase.CONFIRM) and t.arm in (Arm.TARGET, Arm.FOREIGN)
-        ]
+        stuck = self._stuck()
         arm = stuck[-1].arm
         least = min(t.transfer.num_bytes for t in stuck)
         before_request = max(0, min(stream_bytes(t.transfer) - t.transfer.num_bytes for t in stuck))
@@ -145,10 +197,11 @@ class Recorder:
     def _now(self) -> float:
         return self._ctx.net.clock.now()
 
-    def _allowed(self, num_bytes: int, transfers: int) -> bool:
+    def _allowed(self, num_bytes: int, transfers: int, *, kept_bytes: int | None = None) -> bool:
         """Whether the worst that these transfers can cost still fits, with what is kept for the other direction."""
         worst = transfers * (int(num_bytes * WIRE_SHARE) + HANDSHAKE_BYTES)
-        if not self._ctx.budget.allows(worst + self._reserve_bytes):
+        kept = self._reserve_bytes if kept_bytes is None else kept_bytes
+        if not self._ctx.budget.allows(worst + kept):
             self.budget_hit = True
         return not self.budget_hit
 
@@ -158,11 +211,19 @@ class Recorder:
         least = max(MIN_PAIR_SECONDS, LEAST_CONTROL_TIMES * usual)
         left = deadline - self._now()
         share = (self._ctx.deadline - self._now()) / max(1, SHARE_PAIRS - self._pairs) - usual
-        wanted = max(least, min(MAX_PAIR_SECONDS, CONTROL_TIMES * usual, share))
+        times = LEAST_CONTROL_TIMES if self._is_far_behind() else CONTROL_TIMES
+        wanted = max(least, min(MAX_PAIR_SECONDS, times * usual, share))
         if left < 2 * least:
             self.deadline_hit = True
             return None
         return min(wanted, left - least)
+
+    def _is_far_behind(self) -> bool:
+        """Whether two of the target's transfers or more, and all of them, were cut with few of their bytes: as long as
+        a control takes is enough to show that of the next ones, and far servers take long."""
+        own = [t.transfer for t in self.trials if t.pair is not None and t.arm in (Arm.TARGET, Arm.FOREIGN)]
+        behind = [t for t in own if not t.complete and t.num_bytes <= FAR_BEHIND_SHARE * t.requested_bytes]
+        return len(own) >= FAR_BEHIND_FLOWS and len(behind) == len(own)
 
     def _control_seconds(self, control_arm: Arm) -> float:
         """The median time of the control arm's transfers; before the first one, what the pilot lets expect."""
@@ -176,7 +237,16 @@ class Recorder:
         last, more = pilots[-1], max(0, self.num_bytes - pilots[-1].num_bytes)
         return _busy_seconds(last) + (8 * more / max(mid_bps(last), 1.0) if last.complete else 0.0)
 
-    async def _transfer(self, arm: Arm, phase: Phase, pair: int | None, num_bytes: int, seconds: float) -> Transfer:
+    async def _transfer(
+        self,
+        arm: Arm,
+        phase: Phase,
+        pair: int | None,
+        num_bytes: int,
+        seconds: float,
+        *,
+        stepwise_from_bytes: int | None = None,
+    ) -> Transfer:
         place = self.control if arm in (Arm.FOREIGN, Arm.CONTROL) else self.target
         assert place is not None and self.target is not None
         names = {Arm.NEUTRAL: self.neutral_name, Arm.CONTROL: place.host}
@@ -189,6 +259,7 @@ class Recorder:
             num_bytes=num_bytes,
             verify=arm in (Arm.TARGET, Arm.CONTROL),
             order=self._order,
+            stepwise_from_bytes=stepwise_from_bytes,
         )
         self._order += 1
         made = await self._ctx.net.transfer(request, deadline=self._now() + seconds)
@@ -204,6 +275,13 @@ class Recorder:
         if rtts:
             queued = max(max(rtts) - min(rtts), rtts[-1])
             await self._ctx.net.clock.sleep(min(queued, MAX_DRAIN_SECONDS))
+
+
+def _first_sent_bytes(made: Transfer) -> int:
+    """What was sent for the first time, of which a part may not have arrived."""
+    info = made.tcp_after
+    sent = info.bytes_sent - (info.bytes_retransmitted or 0) if info is not None and info.bytes_sent else 0
+    return max(sent, made.num_bytes)
 
 
 def _busy_seconds(made: Transfer) -> float:

@@ -6,7 +6,22 @@ grouped in modules by family; `probe.lab.scenarios.base` has the records and the
 
 import importlib
 
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = (
+    "dns",
+    "address",
+    "tls",
+    "http",
+    "quic",
+    "throttling",
+    "stall",
+    "partial",
+    "lines",
+    "servers",
+    "media",
+    "resolvers",
+    "controls",
+    "vantage",
+)
 
 
 def load() -> None:

@@ -1,13 +1,17 @@
-"""How does a censor slow or freeze a flow?
+"""How does a censor slow a flow: policing, shaping, loss?
 
-Policing (drops the excess), shaping (queues it) and freezing (silence after some bytes): the actions that count. What
-forbids outright is in `probe.lab.actions`. Rates count whole IP packets, as devices on the path do.
+Policing drops the excess, shaping queues it, loss drops at random. Rates count whole IP packets, as devices on the
+path do. A bucket or queue is one flow's, unless its rule is `shared`: then all matching flows of the subscriber have
+one together.
 """
 
+import random
 from dataclasses import dataclass
 
 from probe.lab.path import MTU_BYTES
 from probe.lab.rules import DROP, PASS, Crossing, Direction, Outcome
+from probe.lab.sightings import Sighting
+from probe.wire.packets import TcpFlag
 
 BOTH = (Direction.UP, Direction.DOWN)
 
@@ -25,7 +29,7 @@ class Police:
     burst_bytes: int = 16_000
     directions: tuple[Direction, ...] = BOTH
 
-    def start(self) -> "_Bucket":
+    def start(self, sighting: Sighting) -> "_Bucket":
         return _Bucket(self)
 
 
@@ -66,7 +70,7 @@ class Shape:
     queue_seconds: float = 1.0
     directions: tuple[Direction, ...] = BOTH
 
-    def start(self) -> "_Queue":
+    def start(self, sighting: Sighting) -> "_Queue":
         return _Queue(self)
 
 
@@ -91,31 +95,56 @@ class _Queue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Freeze:
-    """Silence, without RST, once a flow has carried this much TCP payload in the direction; then nothing passes
-    either way.
+class Lose:
+    """A share of the packets is dropped at random.
 
-    Seen in Russia from June 2025 on: connections to foreign hosts stop after 15-20 KB (net4people/bbs #490).
+    Seen for YouTube's media in Russia from July 2024, over TCP and QUIC (net4people/bbs #382).
     """
 
-    after_bytes: int
-    direction: Direction = Direction.DOWN
+    share: float
+    directions: tuple[Direction, ...] = BOTH
+    seed: int = 0
 
-    def start(self) -> "_Meter":
-        return _Meter(self)
+    def start(self, sighting: Sighting) -> "_Loss":
+        return _Loss(self, random.Random(sighting.draw(self.seed)))
 
 
-class _Meter:
-    """Payload bytes seen so far, retransmissions included, and whether the flow is frozen."""
+class _Loss:
+    """The dice of one flow."""
 
-    def __init__(self, rule: Freeze) -> None:
+    def __init__(self, rule: Lose, rng: random.Random) -> None:
         self._rule = rule
-        self._seen_bytes = 0
-        self._frozen = False
+        self._rng = rng
 
     def handle(self, crossing: Crossing, now: float) -> Outcome:
-        if not self._frozen and crossing.direction is self._rule.direction:
-            segment = crossing.tcp
-            self._seen_bytes += len(segment.payload) if segment else len(crossing.ip.payload)
-            self._frozen = self._seen_bytes > self._rule.after_bytes
-        return DROP if self._frozen else PASS
+        if crossing.direction not in self._rule.directions:
+            return PASS
+        return DROP if self._rng.random() < self._rule.share else PASS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LosePureAcks:
+    """A share of the client's acknowledgements without data is dropped at random; handshakes and requests pass.
+
+    Suspected behind the slow-down of YouTube in Russia, 2024 (net4people/bbs #382).
+    """
+
+    share: float
+    seed: int = 0
+
+    def start(self, sighting: Sighting) -> "_AckLoss":
+        return _AckLoss(self, random.Random(sighting.draw(self.seed)))
+
+
+class _AckLoss:
+    """The dice of one flow, cast for pure acknowledgements alone."""
+
+    def __init__(self, rule: LosePureAcks, rng: random.Random) -> None:
+        self._rule = rule
+        self._rng = rng
+
+    def handle(self, crossing: Crossing, now: float) -> Outcome:
+        segment = crossing.tcp
+        if segment is None or crossing.direction is Direction.DOWN or segment.payload or segment.flags != TcpFlag.ACK:
+            return PASS
+        return DROP if self._rng.random() < self._rule.share else PASS

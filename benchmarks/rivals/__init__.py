@@ -1,0 +1,1 @@
+"""What would other tools' published rules have said of the same transfers, and their programs on the same paths?"""

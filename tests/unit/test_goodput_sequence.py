@@ -1,0 +1,114 @@
+"""Does the sequential rule decide as docs/method/goodput.md says, on numbers alone?"""
+
+import pytest
+
+from probe.stats.pairs import rank_probability, sign_flip_probability
+from probe.verdict.goodput_sequence import MAX_PAIRS, Decision, Measured, decide, flows_differ
+
+LINE = 18e6
+UNEVEN = (13e6, 4e6, 9e6, 3e6, 12e6, 5e6, 11e6, 4.5e6, 8e6, 10e6, 6e6)  # as on Wi-Fi with 2 % loss
+
+
+def pair(ratio: float, *, line: float = LINE, whole: float | None = None, again: bool = False) -> Measured:
+    """One pair; the whole's ratio is the middle's unless given."""
+    whole_ratio = ratio if whole is None else whole
+    return Measured(
+        suspect_bps=ratio * line,
+        control_bps=line,
+        suspect_whole_bps=whole_ratio * line / 2,
+        control_whole_bps=line / 2,
+        calm=True,
+        again=again,
+    )
+
+
+def decided(*pairs: Measured) -> Decision:
+    return decide(pairs, complete=True)
+
+
+def limited(bps: float, count: int, *, first: int) -> list[Measured]:
+    """A limiter's flows beside an uneven line's."""
+    return [pair(bps / line, line=line, again=i >= first) for i, line in enumerate(UNEVEN[:count])]
+
+
+def test_two_pairs_alike_end_a_quiet_series() -> None:
+    assert decided(pair(0.95)) is Decision.OPEN
+    assert decided(pair(0.95), pair(1.1)) is Decision.NOT_SLOWER
+
+
+def test_three_slow_pairs_are_measured_again_and_two_more_confirm_them() -> None:
+    first = [pair(0.05)] * 3
+    assert decided(*first) is Decision.SLOWER
+    assert decided(*first, pair(0.05, again=True)) is Decision.SLOWER
+    assert decided(*first, *[pair(0.05, again=True)] * 2) is Decision.CONFIRMED
+
+
+def test_a_pair_that_is_not_usable_stops_every_accusation() -> None:
+    found = [*[pair(0.05)] * 3, *[pair(0.05, again=True)] * 2]
+    assert decide(found, complete=False) is Decision.NOT_REPEATED
+
+
+def test_one_slow_pair_on_a_calm_line_is_not_outvoted_by_two() -> None:
+    mixed = [pair(1.0), pair(0.02), pair(1.0)]
+    assert decided(*mixed) is Decision.OPEN
+    assert flows_differ(mixed)
+    assert decided(*mixed, pair(1.0), pair(1.0)) is Decision.NOT_SLOWER  # once in five: as an accident
+
+
+def test_two_slow_pairs_among_fast_ones_are_never_ok() -> None:
+    mixed = [pair(1.0), pair(0.02)] * (MAX_PAIRS // 2)
+    assert decided(*mixed) is Decision.OPEN
+    assert decided(*mixed, pair(1.0)) is Decision.UNDECIDED
+
+
+def test_nine_slowed_flows_in_ten_are_found() -> None:
+    first = [pair(0.02)] * 3
+    again = [pair(0.02 if i != 2 else 1.0, again=True) for i in range(5)]
+    assert decided(*first, *again[:4]) is Decision.SLOWER
+    assert decided(*first, *again) is Decision.CONFIRMED
+
+
+@pytest.mark.parametrize("count", [7, 8, 9])
+def test_a_limit_below_an_uneven_line_is_found(count: int) -> None:
+    assert decided(*limited(1e6, 4, first=4)) is Decision.SLOWER
+    assert decided(*limited(1e6, count, first=4)) is Decision.CONFIRMED
+
+
+def test_flows_as_uneven_as_the_line_are_not_a_limiters() -> None:
+    rates = (0.3e6, 2.5e6, 0.4e6, 2.2e6, 0.5e6, 1.9e6, 0.6e6)
+    found = [pair(a / b, line=b, again=i >= 4) for i, (a, b) in enumerate(zip(rates, UNEVEN, strict=False))]
+    assert decided(*found) is Decision.SLOWER
+
+
+def test_an_accident_on_an_uneven_line_is_cleared_by_its_repetition() -> None:
+    first = [pair(0.3, line=line) for line in UNEVEN[:4]]
+    again = [pair(1.1, line=line, again=True) for line in UNEVEN[:6]]
+    assert decided(*first) is Decision.SLOWER
+    assert decided(*first, *again) is Decision.NOT_SLOWER
+
+
+def test_a_ratio_between_ends_a_quiet_series_at_seven() -> None:
+    assert decided(*[pair(0.65)] * 6) is Decision.OPEN
+    assert decided(*[pair(0.65)] * 7) is Decision.UNDECIDED
+
+
+def test_a_modest_limit_on_a_calm_line_needs_eight_pairs() -> None:
+    found = [pair(0.44, whole=0.62, again=i >= 6) for i in range(8)]
+    assert decided(*found[:7]) is Decision.SLOWER
+    assert decided(*found) is Decision.CONFIRMED
+
+
+def test_a_flow_without_bytes_counts_as_the_slowest() -> None:
+    assert decided(*[pair(0.0)] * 3) is Decision.SLOWER
+
+
+def test_sign_flips_are_counted_exactly() -> None:
+    assert sign_flip_probability([-1.0] * 7) == 1 / 128
+    assert sign_flip_probability([-1.0, 1.0]) == 3 / 4
+    assert sign_flip_probability([]) == 1.0
+
+
+def test_ranks_are_counted_exactly() -> None:
+    assert rank_probability([1, 2, 3], [4, 5, 6]) == 1 / 20
+    assert rank_probability([1, 2, 5], [4, 3, 6]) == pytest.approx((1 + 1 + 2) / 20)
+    assert rank_probability([4, 5, 6], [1, 2, 3]) == 1.0
