@@ -1,9 +1,8 @@
 """How often does the classifier name the right method on kept transfers, and how near are rates and offsets?
 
 Run: `python -m benchmarks.methods_offline DIRECTORY`, on what `benchmarks.methods_in_lab` kept there. Each trial is
-judged as the check would have had it: five transfers, cut at the check's
-deadlines.
-Counted are those that are slowed at all. For slow servers: whether a limiter's signature is seen.
+judged as the check would have had it: five transfers, cut at the check's deadlines. Counted are those that are slowed
+at all. For slow servers: whether a limiter's signature is seen.
 """
 
 import argparse

@@ -5,20 +5,19 @@ chosen on seed 1; what is reported comes from another.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from math import exp, lgamma, log
 from random import Random
 from statistics import median
 
 from benchmarks.simulation.lines import HOME_DOWN, LIMITS, LINES, SATELLITE_DOWN, SHARES, TARGETS, TO_140K
 from benchmarks.simulation.noise import Limit, Line
 from benchmarks.simulation.trials import Measurement, Result, judged
+from probe.lab.score.intervals import clopper_pearson
 from probe.model.observations import Direction
 from probe.model.results import State
 
-LEVEL = 0.95
 CHUNK = 1000  # trials that one process makes at a time
 BURST_BYTES = 64 * 1024  # what `detectable_ratio` is told for
 
@@ -128,35 +127,6 @@ def promised(line: Line, trials: int, seed: int, processes: int) -> str:
     low, high = clopper_pearson(claims, trials)
     claimed = f"{100 * claims / trials:.2f} ({100 * low:.2f}-{100 * high:.2f})"
     return f"| {line.name} | {seen_bps / 1e6:.2f} | {row.share(State.THROTTLED)} | {row.share(State.OK)} | {claimed} |"
-
-
-def clopper_pearson(hits: int, count: int, level: float = LEVEL) -> tuple[float, float]:
-    """The exact interval of a share (Clopper and Pearson, Biometrika 1934)."""
-    tail = (1 - level) / 2
-    low = 0.0 if hits == 0 else _bisect(lambda p: 1 - _at_most(hits - 1, count, p) < tail)
-    high = 1.0 if hits == count else _bisect(lambda p: _at_most(hits, count, p) > tail)
-    return low, high
-
-
-def _bisect(below: Callable[[float], bool]) -> float:
-    low, high = 0.0, 1.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if below(middle) else (low, middle)
-    return low
-
-
-def _at_most(hits: int, count: int, p: float) -> float:
-    """The binomial distribution function, summed over the shorter side."""
-    if p in (0.0, 1.0):
-        return 1.0 if p == 0.0 or hits >= count else 0.0
-    if hits > count // 2:
-        return 1 - _at_most(count - hits - 1, count, 1 - p)
-    whole = lgamma(count + 1)
-    return sum(
-        exp(whole - lgamma(k + 1) - lgamma(count - k + 1) + k * log(p) + (count - k) * log(1 - p))
-        for k in range(hits + 1)
-    )
 
 
 def why(row: Row) -> str:

@@ -91,7 +91,7 @@ class Measurement:
             if step is Step.CONTROL and not any(t.arm is Arm.CONTROL for t in trials):
                 trials.append(self._trial(weather, Arm.CONTROL, Phase.PILOT, None, PILOT_BYTES, PILOT_SECONDS))
                 continue
-            if step in (Step.DONE, Step.SMALL):
+            if step in (Step.DONE, Step.SMALL, Step.STEPWISE):
                 return found
             phase = Phase.CONFIRM if step is Step.CONFIRM else Phase.FIRST
             if not self._fits(num_bytes, phase):

@@ -11,7 +11,7 @@ from probe.config.plan import MAX_BYTES_PER_TARGET
 from probe.model.targets import Risk, Target
 from probe.registry import hosts
 
-POLICY_VERSION = 1  # raised when what is sent, contacted or kept changes: everybody is asked again
+POLICY_VERSION = 2  # raised when what is sent, contacted or kept changes: everybody is asked again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,7 @@ def question(targets: Sequence[Target], *, max_bytes: int) -> str:
         "where their pages lead, sites that you name yourself, and the control sites and resolvers of targets.yaml.\n"
         "Whoever runs this network can see that, and can tell that it is a measurement.\n"
         "It asks for pages, downloads media, and uploads random bytes, which the platforms refuse.\n"
+        "Where something is blocked it also sends packets that end on the way, as traceroute does, to find where.\n"
         f"It moves at most {most / 1e6:.0f} MB in a run, at most 4 MB a target.\n"
         "Kept on this machine only: what answered, when, and how fast. Never your address. Nothing is sent anywhere.\n"
         "Every host and purpose: throttleprobe targets list. Your answer is kept for later runs."

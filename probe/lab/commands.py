@@ -95,18 +95,31 @@ def _as_json(scenario: Scenario) -> dict[str, object]:
 
 
 def _list_table(scenarios: list[Scenario]) -> Table:
-    table = Table(title=f"{len(scenarios)} scenarios", title_justify="left", caption="* run by `make test`")
-    for heading in ("family", "scenario", "what happens there", "lines"):
-        table.add_column(heading, no_wrap=heading == "scenario")
+    """A line or two for each scenario under its family; lines beyond the usual one are counted."""
+    table = Table(
+        box=None,
+        title=f"{len(scenarios)} scenarios",
+        title_justify="left",
+        caption="* run by `make test`; `--format json` names all lines",
+        caption_justify="left",
+        show_edge=False,
+    )
+    for heading in ("scenario", "lines", "what happens there"):
+        table.add_column(heading, no_wrap=heading != "what happens there")
     family: Family | None = None
     for scenario in scenarios:
-        if family not in (None, scenario.family):
-            table.add_section()
-        shown = scenario.family.value if scenario.family is not family else ""
-        family = scenario.family
-        mark = " *" if scenario.in_suite else ""
-        table.add_row(shown, scenario.name + mark, scenario.summary, " ".join(p.name for p in scenario.profiles))
+        if scenario.family is not family:
+            family = scenario.family
+            kind = "interferes" if family.interferes else "honest"
+            table.add_row(Text(f"{family.value} ({kind})", style="bold"))
+        usual, *others = scenario.profiles
+        lines = usual.name + (f" +{len(others)}" if others else "")
+        table.add_row(f"  {scenario.name}{' *' if scenario.in_suite else ''}", lines, _first_sentence(scenario.summary))
     return table
+
+
+def _first_sentence(summary: str) -> str:
+    return summary.split(". ")[0].rstrip(".")
 
 
 def _tell(scenario: Scenario, outcome: Outcome, console: Console) -> None:

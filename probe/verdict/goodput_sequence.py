@@ -26,6 +26,7 @@ MAX_FOUND_LOG_RATIO = -0.7  # the mean over all pairs of a quiet line when it is
 SURE_RATIO = 0.33  # five pairs at most at this, and their wholes below the next, need no even suspects on a calm line …
 SURE_WHOLE_RATIO = 0.5
 EVEN_RATIO = 0.45  # … up to this with them; beyond, six pairs
+EVEN_WHOLE_RATIO = 0.6  # … and so if a whole one is above this: on Wi-Fi five flows lost much in their middles, once
 SURE_PAIRS, EVEN_PAIRS = 5, 6
 CALM_PAIRS = 8  # so many on a calm line, suspects even, need no further mean: what is halved is shown by now
 # Pairs added up.
@@ -202,23 +203,34 @@ def _all_agree(pairs: Sequence[Measured]) -> bool:
     slow_altogether = max(p.whole_ratio for p in pairs) <= SURE_WHOLE_RATIO
     if greatest <= SURE_RATIO and slow_altogether and is_calm(pairs):
         return True
+    if calm < EVEN_PAIRS and max(p.whole_ratio for p in pairs) > EVEN_WHOLE_RATIO:
+        return False
     limit = EVEN_RATIO if calm < EVEN_PAIRS else SLOWER_AT[EVEN_PAIRS]
     return greatest <= limit and _is_even(pairs)
 
 
 def _sum_agrees(calm: Sequence[Measured]) -> bool:
-    """Any line: the mean of all pairs and that of the repetition far below, by even suspects and by chance hardly."""
+    """Any line: the mean of all pairs and that of the repetition far below, by chance hardly, and either by even
+    suspects or far apart in every pair but one: freezes and random loss leave none even on a line with losses."""
     logs = [p.log_ratio for p in calm]
     if len(calm) < POOLED_PAIRS or fmean(logs) > MAX_POOLED_LOG_RATIO:
         return False
     if median(p.ratio for p in calm) > MAX_MEDIAN_RATIO or sum(p.is_alike for p in calm) > MAX_POOLED_ALIKE:
         return False
-    if fmean(p.log_ratio for p in calm if p.again) > MAX_AGAIN_LOG_RATIO or not _is_even(calm):
+    if fmean(p.log_ratio for p in calm if p.again) > MAX_AGAIN_LOG_RATIO:
+        return False
+    if not _is_even(calm) and not _far_apart(calm):
         return False
     if sign_flip_probability(logs) > MAX_SIGN_PROBABILITY:
         return False
     ranks = rank_probability([p.suspect_bps for p in calm], [p.control_bps for p in calm])
     return is_quiet(calm) or ranks <= MAX_RANK_PROBABILITY
+
+
+def _far_apart(calm: Sequence[Measured]) -> bool:
+    """Whether all pairs but one are as far apart as a quiet line's five must be."""
+    far = sum(p.ratio <= SURE_RATIO and p.whole_ratio <= SURE_WHOLE_RATIO for p in calm)
+    return far >= len(calm) - 1
 
 
 def _apart(pairs: Sequence[Measured]) -> bool:

@@ -210,7 +210,7 @@ HELLO_RULES: tuple[Rule[HelloFacts], ...] = (
     ),
     Rule(
         "hops.cut_at_far_end",
-        lambda f: f.at_server,
+        lambda f: f.at_server and f.cut_from == f.passes_to + 1,
         State.INCONCLUSIVE,
         lambda f: (
             f"a ClientHello for {f.host} {_cut_words(f)} {_place(f.hop)}, where the server answers a neutral name: "

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from probe.checks import dns
+from probe.checks import dns, reach
 from probe.checks.context import Context, Step
 from probe.checks.goodput import Arm, Evidence, Phase, Series, gather
 from probe.checks.goodput.gather import MAX_STEPS
@@ -28,6 +28,7 @@ from probe.model.results import CannotRun, ProblemReason, State
 from probe.model.targets import ControlMedia, Controls, Endpoint, Media, MediaUrl, Resolver, Target
 from probe.net.base import HttpRequest, TransferRequest
 from probe.verdict.goodput import judge, next_step
+from tests.fakes import connect
 from tests.goodput_samples import (
     HANDSHAKE_STREAM_BYTES,
     KIB,
@@ -483,6 +484,18 @@ async def test_the_budget_is_never_exceeded_and_is_named(budget: int) -> None:
     assert net.moved <= budget
     assert evidence.download is not None and evidence.download.budget_hit
     assert judge(evidence).state is State.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("rtt_seconds", "least", "most"), [(0.04, 55.0, 64.0), (0.6, 100.0, 120.0)])
+async def test_a_line_of_long_round_trips_is_given_more_time(rtt_seconds: float, least: float, most: float) -> None:
+    """A direction that is never decided: it ends with its time."""
+    seen = replace(connect(), t=rtt_seconds)
+    known = reach.Evidence(host=TARGET_NAME, ports=(443,), candidates=(), connects=(seen,), neutral=())
+    net = FakeNet(rate=lambda _: 0.15e6)
+    ctx = context(net, media(up=()), deadline=120.0, enough=lambda _: Step.PAIR, prior={f"reach {TARGET_NAME}": known})
+    evidence = await gather(ctx)
+    assert evidence.download is not None and evidence.download.deadline_hit
+    assert least <= net.clock.now() <= most
 
 
 @pytest.mark.parametrize("deadline", [1.0, 3.0, 6.0, 20.0])

@@ -80,6 +80,14 @@ def test_flows_as_uneven_as_the_line_are_not_a_limiters() -> None:
     assert decided(*found) is Decision.SLOWER
 
 
+def test_flows_far_below_the_line_need_not_be_even() -> None:
+    """As frozen flows, and those that lose every tenth packet, are on a line with losses of its own."""
+    rates = (0.3e6, 0.1e6, 0.05e6, 0.06e6, 0.02e6, 0.11e6, 2.5e6)
+    found = [pair(a / b, line=b, again=i >= 4) for i, (a, b) in enumerate(zip(rates, UNEVEN, strict=False))]
+    assert decided(*found[:6]) is Decision.SLOWER
+    assert decided(*found) is Decision.CONFIRMED
+
+
 def test_an_accident_on_an_uneven_line_is_cleared_by_its_repetition() -> None:
     first = [pair(0.3, line=line) for line in UNEVEN[:4]]
     again = [pair(1.1, line=line, again=True) for line in UNEVEN[:6]]

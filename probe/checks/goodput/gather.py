@@ -5,7 +5,10 @@ are enough, is `probe.verdict.goodput`'s. One transfer at a time, each on a new 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from statistics import median
 
+from probe.checks import reach
 from probe.checks.context import Context, Step
 from probe.checks.goodput.evidence import Arm, Candidate, Evidence, Phase, Series
 from probe.checks.goodput.fate import PILOT_BYTES, Fate, ends_early, fate, serves
@@ -18,6 +21,8 @@ from probe.stats.curves import mid_bps
 
 UPLOAD_RESERVE_BYTES = 1_100_000  # what an upload's pilot, three full and two slowed pairs of 128 KB cost at most
 UPLOAD_RESERVE_SECONDS = 24.0  # … and the time for a pilot and two pairs at 0.1 Mbit/s or over a satellite
+USUAL_SECONDS = 60.0  # for both directions of one target on a line whose round trips do not count …
+ROUND_TRIPS = 100  # … and with so many of them besides: a slowed target over a satellite (600 ms) takes 110 s
 MAX_NEUTRAL_NAMES = 2  # a name that one server refuses may be fine with another; two refusals are a policy
 COMPARED_CONTROLS = 2  # operators whose media are tried where the first are slow …
 PLAIN_CONTROL_BPS = 4e6  # … that is, below the rate from which transfers have their full size
@@ -37,6 +42,7 @@ async def gather(ctx: Context[Series]) -> Evidence:
     media = ctx.target.media if ctx.target is not None else None
     if media is None or not (media.download or media.upload):
         raise CannotRun(ProblemReason.NOTHING_TO_MEASURE, stage="goodput", detail="no media given")
+    ctx = replace(ctx, deadline=min(ctx.deadline, _patience(ctx)))
     now = ctx.net.clock.now()
     kept = min(UPLOAD_RESERVE_SECONDS, (ctx.deadline - now) / 2) if media.upload else 0.0
     reserve = UPLOAD_RESERVE_BYTES if media.upload else 0
@@ -50,6 +56,13 @@ async def gather(ctx: Context[Series]) -> Evidence:
         detail = "; ".join(f"{c.url}: {c.problem}" for c in tried)
         raise CannotRun(reason, stage="goodput", detail=detail)
     return Evidence(download=download, upload=upload)
+
+
+def _patience(ctx: Context[Series]) -> float:
+    """When this target has had its time, by the round trips that the reach check saw."""
+    seen = [c for e in ctx.prior.values() if isinstance(e, reach.Evidence) for c in e.connects if c.failure is None]
+    round_trip_seconds = median(c.t - c.t0 for c in seen) if seen else 0.0
+    return ctx.net.clock.now() + USUAL_SECONDS + ROUND_TRIPS * round_trip_seconds
 
 
 def _limited(*found: Series | None) -> bool:

@@ -36,7 +36,7 @@ MAX_PAIR_SECONDS = 15.0
 # and five pairs over a satellite, both directions, stay within two minutes.
 CONTROL_TIMES = 1.75
 LEAST_CONTROL_TIMES = 1.25  # the least, where time is short: an arm that is not slower still completes
-FAR_BEHIND_SHARE = 0.25  # of the bytes, when its time was over …
+FAR_BEHIND_SHARE = 0.33  # of the bytes, when its time was over …
 FAR_BEHIND_FLOWS = 2  # … in so many transfers of the target
 SHARE_PAIRS = 6  # the time left is shared among so many: the five of a finding and one to spare
 LONG_SECONDS = 2.0  # the first transfer of a repetition: its rate and its method show better over more time

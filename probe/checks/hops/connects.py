@@ -24,7 +24,7 @@ TRIES = 3  # of a limit that stays silent: one SYN in ten is lost with its answe
 SUSPECTED = 4  # limits at a time that are looked at closer, the nearest first
 LEAST_WAIT_SECONDS = 0.5  # routers answer from their slow path, the neutral packets too
 MOST_WAIT_SECONDS = 2.5
-WAIT_ROUND_TRIPS = 4
+WAIT_ROUND_TRIPS = 2  # of the nearest neutral address, at rest: the same again for queues
 NEUTRAL = frozenset({reach.Source.CONTROL, reach.Source.FILE, reach.Source.HANDSHAKE})
 
 

@@ -21,9 +21,9 @@ MAX_LIMIT = 24  # as for connections
 TRIES = 3  # of a limit at which nobody says anything: a lost RST is not sent twice
 CUTS = 2  # of the name at the limit that is found: one reset alone is weak
 SPACING_SECONDS = 0.1  # between two handshakes to one address
-LEAST_WAIT_SECONDS = 0.8
+LEAST_WAIT_SECONDS = 0.6  # the kernel sends a lost hello again after 0.2 s, with the same limit
 MOST_WAIT_SECONDS = 2.5
-WAIT_ROUND_TRIPS = 4
+WAIT_ROUND_TRIPS = 2  # of this address, at rest: the same again for queues
 RESETS = frozenset({Failure.CONNECTION_RESET, Failure.CONNECTION_ABORTED, Failure.EOF})
 
 

@@ -7,7 +7,7 @@ from probe.lab.actions import Freeze, FreezeAfterPackets
 from probe.lab.path import HOME, MOBILE, SATELLITE, WIFI, PathProfile
 from probe.lab.rules import CensorRule, Direction, ToAddress
 from probe.lab.scenarios.base import Family, Setup, Truth, scenario
-from probe.lab.scenarios.censored import DOWN, UP, address_of, by_name, censored
+from probe.lab.scenarios.censored import BOTH, DOWN, UP, address_of, by_name, censored
 from probe.model.results import Mechanism, Method, State
 
 LINES = (HOME, WIFI, MOBILE, SATELLITE)
@@ -73,7 +73,7 @@ def frozen_by_address(profile: PathProfile) -> Setup:
 def frozen_after_25_packets(profile: PathProfile) -> Setup:
     """Connections with the name freeze after 25 packets of both directions. Seen in Russia in 2025 and 2026."""
     rule = by_name("birdnet", FreezeAfterPackets(packets=25))
-    return censored(profile, "birdnet", rule, stalled(DOWN, None))
+    return censored(profile, "birdnet", rule, stalled(BOTH, None))
 
 
 @scenario(Family.STALL, on=LINES)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from probe.lab.path import PROFILES
 from probe.lab.scenarios.base import Family
-from probe.lab.scenarios.holding import LIMIT_TOLERANCE, STALL_TOLERANCE_BYTES, Aspect
+from probe.lab.scenarios.holding import STALL_TOLERANCE_BYTES, Aspect
 from probe.lab.score.confusion import (
     ALL,
     AspectRates,
@@ -26,6 +26,8 @@ from probe.lab.score.record import RunRecord
 from probe.lab.score.shares import Promise, ShareRates, promises_of, rate, shares_of
 from probe.lab.score.spread import Errors, Spending, Spread, errors_of, spread_of
 from probe.model.results import State
+
+LIMIT_ERROR = 0.05  # share of the true rate: what is promised of the median, for limits up to 2 Mbit/s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +128,7 @@ def score(records: Sequence[RunRecord]) -> Score:
         states=states_of(trials),
         confusions=confusions_of(valid),
         aspects=aspects_of(valid),
-        limit_errors=_errors(trials, Aspect.LIMIT, LIMIT_TOLERANCE),
+        limit_errors=_errors(trials, Aspect.LIMIT, LIMIT_ERROR),
         stall_errors=_errors(trials, Aspect.STALL_OFFSET, STALL_TOLERANCE_BYTES),
         spending=_spending(trials),
         scenarios=_scenarios(trials),
