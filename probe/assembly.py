@@ -35,7 +35,10 @@ from probe.verdict import network as network_verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What one run is to do; `checks` are names of `probe.registry`; high-risk targets are left out before this."""
+    """What one run is to do; `checks` are names of `probe.registry`; high-risk targets are left out before this.
+
+    `may_take_longer`: nobody asked for `max_seconds`, and over a satellite a run takes more than it usually may.
+    """
 
     controls: Controls
     targets: tuple[Target, ...]
@@ -44,6 +47,7 @@ class Plan:
     max_seconds: float
     known_blockpages: Mapping[str, str]
     vantage: Vantage
+    may_take_longer: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

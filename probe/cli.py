@@ -140,7 +140,7 @@ def rejudge(
 
 @app.command()
 def explain(
-    word: Annotated[str, typer.Argument(help="A state, mechanism, method, failure or rule id.")],
+    word: Annotated[str, typer.Argument(help="A state, check, mechanism, method, failure or rule id.")],
 ) -> None:
     """What a word of a report means, and how it was decided."""
     from probe.commands import explain as words
@@ -192,14 +192,18 @@ def lab_list(
 @lab_app.command("run")
 def lab_run(
     name: Annotated[str, typer.Argument(help="A scenario of `lab list`.")],
-    profile: Annotated[str, typer.Option(help="The line: home, dsl, wifi, …; the scenario's usual one if none.")] = "",
-    seed: Annotated[int, typer.Option(help="What decides random loss and jitter.")] = 0,
+    profile: Annotated[
+        str, typer.Option(help="The line: home, dsl, wifi, …. Without it, the scenario's usual one.")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Random loss and jitter follow from this number.")] = 0,
     pcap: Annotated[
         Path | None, typer.Option(help="Write every packet that the vantage point sends and receives here.")
     ] = None,
     output: Output = None,
 ) -> None:
-    """Run one scenario: truth beside verdict. Exit 0 if all is found as it is, 1 if not, 2 if it cannot be run."""
+    """Run one scenario: truth beside verdict. Exit 0 if all is found as it is, 1 if not, 2 if it cannot be run, 4 if
+    the run gave no report.
+    """
     from probe.lab import commands
 
     options = commands.RunOptions(name=name, profile=profile, seed=seed, pcap=pcap, output=output)
@@ -214,12 +218,12 @@ def lab_score(
     family: Annotated[list[str] | None, typer.Option(help="Scenarios of this family. Repeatable.")] = None,
     profile: Annotated[list[str] | None, typer.Option(help="On this line; * and ? as in a shell. Repeatable.")] = None,
     trials: Annotated[
-        int | None, typer.Option(min=1, help="Runs of every scenario on every line; else what the claims need.")
+        int | None, typer.Option(min=1, help="Runs of each scenario on each line; else what the published claims need.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Two runs of each.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Two runs of each scenario on each line.")] = False,
     parallel: Annotated[int, typer.Option(min=1, max=64, help="Labs at a time.")] = 6,
-    max_seconds: Annotated[float, typer.Option(min=1, help="When it ends, whatever is left.")] = 9000.0,
-    log: Annotated[Path, typer.Option(help="Every finished run, a line each.")] = Path("lab-score.jsonl"),
+    max_seconds: Annotated[float, typer.Option(min=1, help="End then, with what is done.")] = 9000.0,
+    log: Annotated[Path, typer.Option(help="The file of finished runs, a line each.")] = Path("lab-score.jsonl"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the runs that the log lacks.")] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A directory for accuracy.md, .json and .svg.")

@@ -97,7 +97,7 @@ CHECKS: tuple[Check, ...] = (
         inputs=hosts,
         needs=(),
         seconds=14.0,
-        max_bytes=80_000,
+        max_bytes=120_000,
     ),
     Check(
         name="reach",

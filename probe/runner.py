@@ -17,7 +17,7 @@ from typing import Protocol
 
 from probe.assembly import Outcome, Plan, Stamp, assemble, failed, host_in, measured
 from probe.budget import RunBudget, TargetBudget
-from probe.checks import http
+from probe.checks import goodput, http
 from probe.checks.addresses import is_literal
 from probe.checks.context import Context, ControlSite
 from probe.checks.redirects import Unfollowed
@@ -42,7 +42,7 @@ CONTROLS_SECONDS = 16.0  # for all control sites together; with no network at al
 PARALLEL_CHECKS = 8  # cheap checks at a time over all targets; two handshakes at most go to any one address
 PARALLEL_PAGES = 3  # pages at a time: eight at 64 KB would starve a line of 0.1 Mbit/s
 GRACE_SECONDS = 1.0  # a check that overstays its deadline by this much is ended from outside
-GOODPUT_SECONDS = 66.0  # of one target, both directions, where nobody else waits
+SATELLITE_SECONDS = 0.3  # a round trip from which a run may take longer: beyond 3G, below a geostationary satellite
 CLOSING_SECONDS = 2.0  # kept for judging, storing and printing
 MAX_REDIRECT_HOSTS = 4  # of a target: its pages lead to one or two; a server that sends us round the world does not
 NOBODYS_DOMAIN = ".invalid"  # RFC 6761 §6.4; where `net` scrubbed an address from a redirect
@@ -101,14 +101,15 @@ class Runner:
         self._budget = RunBudget(meter=self.meter, max_bytes=self.plan.max_bytes)
 
     async def run(self, stop: asyncio.Event, run_id: str) -> Report:
-        """Measure until done, until `max_seconds`, or until `stop` is set; what was measured by then is in the
+        """Measure until done, until the time is over, or until `stop` is set; what was measured by then is in the
         report."""
         loop = asyncio.get_running_loop()
         started, began = self._stamp(), loop.time()
         self._end = began + self.plan.max_seconds
         body = asyncio.create_task(self._measure_all())
         stopper = asyncio.create_task(stop.wait())
-        await asyncio.wait({body, stopper}, timeout=self.plan.max_seconds, return_when=asyncio.FIRST_COMPLETED)
+        while (left := self._end - loop.time()) > 0 and not (body.done() or stopper.done()):
+            await asyncio.wait({body, stopper}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         for task in (body, stopper):
             task.cancel()
         await asyncio.gather(body, stopper, return_exceptions=True)
@@ -211,10 +212,18 @@ class Runner:
         """Goodput, one target after the other; the time that is left is shared among those that still wait."""
         checks = [c for c in CHECKS if c.name in self.plan.checks and c.exclusive]
         jobs = [(c, t, s) for t in self.plan.targets for c in checks for s in c.inputs(t)]
+        if self.plan.may_take_longer:
+            self._end += len(jobs) * self._more_seconds()
         for position, (check, target, subject) in enumerate(jobs):
             left = self._end - CLOSING_SECONDS - asyncio.get_running_loop().time()
-            seconds = min(GOODPUT_SECONDS, left / (len(jobs) - position))
+            seconds = min(check.seconds, left / (len(jobs) - position))
             await self._measure(check, target, subject, self._budget_of(target), seconds, self._prior_of(target))
+
+    def _more_seconds(self) -> float:
+        """What each target needs beyond the usual: nothing, unless most connections are as far away as a satellite."""
+        seen = [m.attempt.evidence for found in (self._controls, *self._targets.values()) for m in found]
+        more = goodput.more_seconds(seen)
+        return more if more >= goodput.ROUND_TRIPS * SATELLITE_SECONDS else 0.0
 
     def _budget_of(self, target: Target) -> TargetBudget:
         if target.id not in self._budgets:

@@ -14,16 +14,23 @@ from probe.checks.goodput import Arm, Phase, Series, Trial
 from probe.checks.goodput.fate import PILOT_BYTES
 from probe.checks.goodput.gather import UPLOAD_RESERVE_BYTES
 from probe.checks.goodput.measure import (
+    BEGIN_RTTS,
     CONTROL_TIMES,
     FAR_BEHIND_FLOWS,
     FAR_BEHIND_SHARE,
+    FAR_RTT_SECONDS,
+    FAR_SIZE_RTTS,
     HANDSHAKE_BYTES,
     LEAST_CONTROL_TIMES,
     LONG_SECONDS,
     MAX_BYTES,
     MAX_PAIR_SECONDS,
+    MIN_FLOW_SECONDS,
     MIN_PAIR_SECONDS,
     PILOT_SECONDS,
+    SCARCE_BYTES,
+    SCARCE_SIZE,
+    SIZE_RTTS,
     SIZES,
     UNEVEN_BYTES,
     UNEVEN_PAIRS,
@@ -105,7 +112,7 @@ class Measurement:
                 limit = longer if arm is arms[0] else seconds
                 trials.append(self._trial(weather, arm, phase, pair, num_bytes, limit))
             pair += 1
-            num_bytes = _evened(trials, num_bytes)
+            num_bytes = _evened(trials, num_bytes, scarce=BUDGET_BYTES - self.spent_bytes < SCARCE_BYTES)
 
     def _trial(
         self, weather: Weather, arm: Arm, phase: Phase, pair: int | None, num_bytes: int, seconds: float
@@ -120,7 +127,10 @@ class Measurement:
     def _size(self, pilot: Transfer) -> int:
         rate = mid_bps(pilot)
         by_rate = next(size for least_bps, size in SIZES if rate >= least_bps)
-        return min(max(by_rate, int(2 * rate / 8 * self.line.rtt_seconds)), MAX_BYTES[self.direction])
+        most = SCARCE_SIZE if BUDGET_BYTES - self.spent_bytes < SCARCE_BYTES else MAX_BYTES[self.direction]
+        rtt = self.line.rtt_seconds
+        rtts = FAR_SIZE_RTTS if rtt >= FAR_RTT_SECONDS else SIZE_RTTS
+        return min(max(by_rate, int(rtts * rate / 8 * rtt)), most)
 
     def _fits(self, num_bytes: int, phase: Phase) -> bool:
         worst = 2 * (num_bytes * WIRE_SHARE + HANDSHAKE_BYTES)
@@ -134,7 +144,8 @@ class Measurement:
         behind = [t for t in own if not t.complete and t.num_bytes <= FAR_BEHIND_SHARE * t.requested_bytes]
         far = len(own) >= FAR_BEHIND_FLOWS and len(behind) == len(own)
         times = LEAST_CONTROL_TIMES if far else CONTROL_TIMES
-        return min(MAX_PAIR_SECONDS, max(MIN_PAIR_SECONDS, times * usual))
+        least = max(MIN_PAIR_SECONDS, MIN_FLOW_SECONDS + BEGIN_RTTS * self.line.rtt_seconds)
+        return min(MAX_PAIR_SECONDS, max(least, times * usual))
 
 
 def _expected(last: Transfer, num_bytes: int) -> float:
@@ -142,12 +153,12 @@ def _expected(last: Transfer, num_bytes: int) -> float:
     return elapsed_seconds(last) + 8 * more / max(mid_bps(last), 1.0)
 
 
-def _evened(trials: Sequence[Trial], num_bytes: int) -> int:
+def _evened(trials: Sequence[Trial], num_bytes: int, *, scarce: bool) -> int:
     """As `Recorder.even_out`."""
     for arm in (Arm.TARGET, Arm.NEUTRAL):
         rates = [mid_bps(t.transfer) for t in trials if t.pair is not None and t.arm is arm]
         if len(rates) >= UNEVEN_PAIRS and spread(rates) > UNEVEN_SPREAD:
-            return min(num_bytes, UNEVEN_BYTES)
+            num_bytes = min(num_bytes, SCARCE_SIZE if scarce and arm is Arm.NEUTRAL else UNEVEN_BYTES)
     return num_bytes
 
 

@@ -3,8 +3,9 @@
 Evidence only: `probe.verdict.dns` decides what it means. Whether the addresses accept connections is for `reach`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from probe.checks.addresses import (
     dialable,
@@ -17,8 +18,9 @@ from probe.checks.addresses import (
     verifies,
 )
 from probe.checks.context import Context
-from probe.checks.pacing import HANDSHAKE_SECONDS, QUERY_SECONDS, deadline, pause, side_by_side, time_for
-from probe.model.observations import DnsQuery, Engine, TlsHandshake
+from probe.checks.forgery import Page, ask_below, ask_like, ask_nowhere, read_pages
+from probe.checks.pacing import HANDSHAKE_SECONDS, QUERY_SECONDS, deadline, pause, side_by_side, time_for, together
+from probe.model.observations import DnsQuery, TlsHandshake
 from probe.model.results import CannotRun, ProblemReason
 from probe.model.targets import Endpoint
 
@@ -38,6 +40,11 @@ class Evidence:
     that cannot exist (an answer to it is a resolver that invents). `handshakes`: for addresses that only the system
     gave: a TLS handshake verified for the name, repeated where it failed. `control_handshakes`: the same for addresses
     that control gave, so that a failing verification says something.
+
+    Only where an answer has addresses and none of them is proved: `below`: the same servers asked for a name that
+    cannot exist below the target's; `below_control`: what a control resolver says of it. `nowhere`: the target's name
+    asked for at a control site's address, where no resolver lives; `nowhere_neutral`: a neutral name, before and after.
+    `pages`: what the doubtful addresses answer for the target over plain HTTP.
     """
 
     hostname: str
@@ -46,6 +53,11 @@ class Evidence:
     decoy: tuple[DnsQuery, ...]
     handshakes: tuple[TlsHandshake, ...]
     control_handshakes: tuple[TlsHandshake, ...]
+    below: tuple[DnsQuery, ...] = ()
+    below_control: tuple[DnsQuery, ...] = ()
+    nowhere_neutral: tuple[DnsQuery, ...] = ()
+    nowhere: tuple[DnsQuery, ...] = ()
+    pages: tuple[Page, ...] = ()
 
 
 def is_invented(hostname: str) -> bool:
@@ -101,24 +113,11 @@ def _is_doubtful(query: DnsQuery, control: Sequence[str]) -> bool:
 
 async def _look_closer(ctx: Context[Evidence], first: Evidence, doubtful: tuple[DnsQuery, ...]) -> Evidence:
     """Repeat what was doubtful, ask the decoys, and shake hands at addresses that only the system gave."""
-    control = dialable(first.control)
-    suspects = tuple(
-        address
-        for address in distinct(a for query in doubtful for reply in query.replies for a in reply.addresses)
-        if not is_known(address, control) and may_dial_unvouched(address)
-    )[:MAX_HANDSHAKES]
-    queries, handshakes = await side_by_side(
-        [_ask_again(ctx, doubtful), _shake_hands(ctx, first.hostname, suspects, control)]
-    )
-    repeated = tuple(q for q in queries if isinstance(q, DnsQuery) and q.hostname == first.hostname)
+    queries, tested = await together(_ask_again(ctx, doubtful), _try_addresses(ctx, first, doubtful))
     return replace(
-        first,
-        system=(*first.system, *repeated),
-        decoy=tuple(q for q in queries if isinstance(q, DnsQuery) and q.hostname != first.hostname),
-        handshakes=tuple(h for h in handshakes if isinstance(h, TlsHandshake) and h.endpoint.address in suspects),
-        control_handshakes=tuple(
-            h for h in handshakes if isinstance(h, TlsHandshake) and h.endpoint.address not in suspects
-        ),
+        tested,
+        system=(*first.system, *(q for q in queries if q.hostname == first.hostname)),
+        decoy=tuple(q for q in queries if q.hostname != first.hostname),
     )
 
 
@@ -128,46 +127,79 @@ async def _ask_again(ctx: Context[Evidence], doubtful: tuple[DnsQuery, ...]) -> 
     decoys: tuple[DnsQuery, ...] = ()
     if names:
         neutral = ctx.net.random.choice(names)
-        invented = f"{INVENTED_LABEL}{ctx.net.random.getrandbits(48):012x}.{neutral}"
         asked = tuple({(q.engine, q.resolver_address, q.query_type == "AAAA"): q for q in doubtful}.values())
         plain = tuple({(q.engine, q.resolver_address): replace(q, query_type="A") for q in asked}.values())
         wanted = [replace(q, hostname=neutral) for q in (*plain, *(q for q in asked if q.query_type == "AAAA"))]
-        wanted += [replace(q, hostname=invented) for q in plain if q.engine is Engine.UDP]
-        decoys = await side_by_side(_ask_like(ctx, query) for query in wanted)
+        invented = _invented(ctx, neutral)
+        wanted += [replace(q, hostname=invented) for q in plain]
+        decoys = await side_by_side(ask_like(ctx, query) for query in wanted)
     if not await pause(ctx, QUERY_SECONDS):
         return decoys
     unanswered = [q for q in decoys if q.failure is not None and not is_invented(q.hostname)]
-    return (*decoys, *await side_by_side(_ask_like(ctx, query) for query in (*unanswered, *doubtful)))
+    return (*decoys, *await side_by_side(ask_like(ctx, query) for query in (*unanswered, *doubtful)))
 
 
-async def _ask_like(ctx: Context[Evidence], query: DnsQuery) -> DnsQuery:
-    """Put the question of `query` to the same system resolver."""
-    until = deadline(ctx, QUERY_SECONDS)
-    if query.engine is Engine.GETADDRINFO:
-        return await ctx.net.resolve(query.hostname, deadline=until)
-    return await ctx.net.query_udp(query.resolver_address, query.hostname, query.query_type, deadline=until)
+def _invented(ctx: Context[Evidence], parent: str) -> str:
+    return f"{INVENTED_LABEL}{ctx.net.random.getrandbits(48):012x}.{parent}"
 
 
-async def _shake_hands(
+async def _try_addresses(ctx: Context[Evidence], first: Evidence, doubtful: tuple[DnsQuery, ...]) -> Evidence:
+    """At each suspect address a handshake, and for each family at control's addresses until one verifies; where an
+    answer is not proved by that, once more, while what else a forger would show is looked for."""
+    hostname, control = first.hostname, dialable(first.control)
+    suspects = tuple(
+        address
+        for address in distinct(a for query in doubtful for reply in query.replies for a in reply.addresses)
+        if not is_known(address, control) and may_dial_unvouched(address)
+    )[:MAX_HANDSHAKES]
+    once, proving = await together(
+        side_by_side(_shake_hand(ctx, hostname, address) for address in suspects),
+        _at_control(ctx, hostname, suspects, control),
+    )
+    proved = [h.endpoint.address for h in once if verifies(h, hostname)]
+    failed = tuple(address for address in suspects if address not in proved)
+    found = replace(first, handshakes=once, control_handshakes=proving)
+    again = _once_more(ctx, hostname, failed)
+    if all(not q.addresses or any(a in proved for a in q.addresses) for q in doubtful):
+        return replace(found, handshakes=(*once, *await again))
+    second, found = await together(again, _look_for_a_forger(ctx, found, doubtful, failed))
+    return replace(found, handshakes=(*once, *second))
+
+
+async def _at_control(
     ctx: Context[Evidence], hostname: str, suspects: Sequence[str], control: Sequence[str]
 ) -> tuple[TlsHandshake, ...]:
-    """At each suspect address, and for each family at control's addresses until one verifies."""
     families = {":" in address for address in suspects} or {any(":" in a for a in control[:1])}
     by_family = [[a for a in control if (":" in a) is family][:MAX_CONTROL_HANDSHAKES] for family in families]
-    found = await side_by_side(
-        [
-            *(_twice_at(ctx, hostname, address) for address in suspects),
-            *(_until_verified(ctx, hostname, addresses) for addresses in by_family),
-        ]
-    )
+    found = await side_by_side(_until_verified(ctx, hostname, addresses) for addresses in by_family)
     return tuple(handshake for group in found for handshake in group)
 
 
-async def _twice_at(ctx: Context[Evidence], hostname: str, address: str) -> tuple[TlsHandshake, ...]:
-    first = await _shake_hand(ctx, hostname, address)
-    if verifies(first, hostname) or not await pause(ctx, HANDSHAKE_SECONDS):
-        return (first,)
-    return (first, await _shake_hand(ctx, hostname, address))
+async def _once_more(ctx: Context[Evidence], hostname: str, failed: Sequence[str]) -> tuple[TlsHandshake, ...]:
+    if not failed or not await pause(ctx, HANDSHAKE_SECONDS):
+        return ()
+    return await side_by_side(_shake_hand(ctx, hostname, address) for address in failed)
+
+
+async def _look_for_a_forger(
+    ctx: Context[Evidence], found: Evidence, doubtful: tuple[DnsQuery, ...], failed: Sequence[str]
+) -> Evidence:
+    """A name that cannot exist, an address where no resolver lives, the pages: whatever the order, side by side."""
+    name = _invented(ctx, found.hostname)
+    looks: list[Coroutine[Any, Any, Any]] = [
+        ask_nowhere(ctx, found.hostname, dialable(found.control)),
+        ask_below(ctx, doubtful, found.control, name),
+        read_pages(ctx, found.hostname, failed),
+    ]
+    (neutral, nowhere), (below, below_control), pages = await side_by_side(looks)
+    return replace(
+        found,
+        below=below,
+        below_control=below_control,
+        nowhere_neutral=neutral,
+        nowhere=nowhere,
+        pages=pages,
+    )
 
 
 async def _until_verified(ctx: Context[Evidence], hostname: str, addresses: Sequence[str]) -> tuple[TlsHandshake, ...]:

@@ -11,7 +11,7 @@ from probe.config.plan import MAX_BYTES_PER_TARGET
 from probe.model.targets import Risk, Target
 from probe.registry import hosts
 
-POLICY_VERSION = 2  # raised when what is sent, contacted or kept changes: everybody is asked again
+POLICY_VERSION = 3  # raised when what is sent, contacted or kept changes: everybody is asked again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

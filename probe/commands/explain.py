@@ -18,14 +18,23 @@ ROW = re.compile(r"^\|\s*`(?P<word>[^`]+)`\s*\|(?P<cells>.*)\|\s*$")
 
 
 def explain(word: str) -> str | None:
-    """The explanation of a state, mechanism, method, failure or rule id; None for a word that is none of these."""
-    found = [text for known, text in _entries() if known == word]
+    """The explanation of a state, check, mechanism, method, failure or rule id; None for a word that is none of these.
+
+    A rule may be asked for without its check, where no other has that name.
+    """
+    entries = list(_entries())
+    found = [text for known, text in entries if known == word]
+    if not found:
+        found = [text for known, text in entries if known.partition(".")[2] == word]
+        found = found if len(found) == 1 else []
     return "\n\n".join(LINK.sub(r"\1", text) for text in found) if found else None
 
 
 def near(word: str) -> list[str]:
     """Known words that are spelt alike."""
     known = list(dict.fromkeys(w for w, _ in _entries()))
+    if ends := [w for w in known if word in w.split(".")]:
+        return ends[:3]
     return difflib.get_close_matches(word, known, n=3, cutoff=0.5) or [w for w in known if w.startswith(word)][:3]
 
 

@@ -146,6 +146,7 @@ def _run(options: Options, exits: ExitStack) -> int:
         max_seconds=settings.max_seconds or default_seconds(len(targets)),
         known_blockpages=blockpages,
         vantage=Vantage(),
+        may_take_longer=settings.max_seconds is None,
     )
     random, meter = SystemRandom(), Meter()
     try:

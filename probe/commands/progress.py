@@ -13,10 +13,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from probe.commands import terminal
 from probe.model.results import AttemptStatus, Measurement
 from probe.net.meter import Meter
 
-REFRESH_PER_SECOND = 4
 SHOWN_AT_ONCE = 6  # lines of the live display: what is under way, the newest last
 
 PHASES = {
@@ -73,14 +73,7 @@ class LiveProgress:
 
     def __enter__(self) -> "LiveProgress":
         self._began = self.now()
-        self._live = Live(
-            get_renderable=self._render,
-            console=self.console,
-            refresh_per_second=REFRESH_PER_SECOND,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+        self._live = terminal.live(self.console, self._render)
         self._live.__enter__()
         return self
 

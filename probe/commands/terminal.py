@@ -1,15 +1,18 @@
 """Where does a command's output go: the result to standard output or a file, everything else to standard error."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.live import Live
 
 from probe.model.results import Report
 from probe.report import Format, render, write
 
 EXIT_USAGE = 2  # design §4: usage, configuration, consent
 FILE_WIDTH = 100  # columns of a table that goes to a file or a pipe
+REFRESH_PER_SECOND = 4  # of a live display
 
 
 def tell(report: Report, output_format: Format, output: Path | None) -> None:
@@ -42,3 +45,15 @@ def refuse(*lines: str) -> int:
     for line in lines:
         say(line)
     return EXIT_USAGE
+
+
+def live(console: Console, render: Callable[[], RenderableType]) -> Live:
+    """A display that redraws itself and is gone when it ends; what is printed meanwhile is left alone."""
+    return Live(
+        get_renderable=render,
+        console=console,
+        refresh_per_second=REFRESH_PER_SECOND,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )

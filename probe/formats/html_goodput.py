@@ -106,7 +106,7 @@ def _figures(facts: GoodputFacts) -> Html:
     if facts.trigger is not Trigger.UNKNOWN:
         lines.append(("Follows", TRIGGERS[facts.trigger]))
     if facts.hop is not None:
-        lines.append(("Where", f"between hops {facts.hop.after} and {facts.hop.before}"))
+        lines.append(("Where", str(facts.hop)))
     if facts.detectable_ratio is not None:
         lines.append(("Would have seen", f"a slowing to {facts.detectable_ratio:.2g} of the control or less"))
     if facts.caveat:

@@ -61,8 +61,7 @@ def dns_answer(query: bytes, world: World, resolver: Host) -> bytes | None:
     response = dns.message.make_response(message, recursion_available=True)
     name = question.name.to_text(omit_final_dot=True).lower()
     addresses = _given(world.listed_addresses(name, resolver), name, resolver.manners)
-    if name in dict(resolver.forged):
-        addresses = (dict(resolver.forged)[name],)
+    addresses = _forged(name, resolver) or addresses
     denied = resolver.manners.denies_ipv6 and question.rdtype == dns.rdatatype.AAAA
     if addresses is None or denied:
         response.set_rcode(dns.rcode.NXDOMAIN)
@@ -75,6 +74,15 @@ def dns_answer(query: bytes, world: World, resolver: Host) -> bytes | None:
             rdclass, rdtype = dns.rdataclass.IN, dns.rdatatype.AAAA
             response.answer.append(dns.rrset.from_text(question.name, DNS_TTL_SECONDS, rdclass, rdtype, *addresses6))
     return response.to_wire()
+
+
+def _forged(name: str, resolver: Host) -> tuple[str, ...]:
+    """What a resolver that lies says of the name, () where it says the truth; "*." stands for every name below."""
+    return tuple(
+        address
+        for pattern, address in resolver.forged
+        if name == pattern or (pattern.startswith("*.") and name.endswith(pattern[1:]))
+    )
 
 
 def _given(listed: tuple[str, ...], name: str, manners: Manners) -> tuple[str, ...] | None:

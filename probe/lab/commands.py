@@ -16,13 +16,15 @@ from rich.text import Text
 from probe.commands import terminal
 from probe.lab.path import PROFILES
 from probe.lab.scenarios.base import Family, Scenario, Setup, all_scenarios, find
-from probe.lab.scenarios.holding import Point
+from probe.lab.scenarios.holding import Aspect, Point
 from probe.lab.scenarios.running import NoReportError, Outcome, run
 from probe.lab.session import LabError
 from probe.report import Format, render, require_writable, write
 
 EXIT_WRONG = 1  # a verdict that is not what is true there
 EXIT_USAGE = 2  # no such scenario, line or family; or the lab cannot be started on this machine
+EXIT_INTERRUPTED = 130
+LIST_WIDTH = 240  # columns: in a file or a pipe a scenario is one line, for grep
 EXIT_BUG = 4  # the command in the lab gave no report
 NETWORK_ROW = "(the line)"
 
@@ -49,7 +51,10 @@ def show_list(family: str, output_format: str) -> int:
     if output_format == "json":
         terminal.show(json.dumps([_as_json(s) for s in chosen], indent=1, ensure_ascii=False))
     else:
-        _console().print(_list_table(chosen))
+        console = _console()
+        if not console.is_terminal:
+            console.width = LIST_WIDTH
+        console.print(_list_table(chosen))
     return 0
 
 
@@ -64,8 +69,8 @@ def show_run(options: RunOptions) -> int:
     if profile is None:
         return terminal.refuse(f"no line is called {options.profile}; there are: {', '.join(lines)}")
     try:
-        if options.output is not None:
-            require_writable(options.output)
+        if options.output is not None and (reason := _unwritable(options.output)):
+            return terminal.refuse(reason)
         outcome = run(scenario.build(profile), seed=options.seed, pcap=options.pcap)
         if options.output is not None:
             write(options.output, render(outcome.report, Format.JSON))
@@ -74,8 +79,20 @@ def show_run(options: RunOptions) -> int:
     except (NoReportError, subprocess.TimeoutExpired) as error:
         terminal.say(f"throttleprobe lab: {error}")
         return EXIT_BUG
+    except KeyboardInterrupt:
+        terminal.say("throttleprobe lab: interrupted before there was a result")
+        return EXIT_INTERRUPTED
     _tell(scenario, outcome, _console(to_errors=options.output is not None))
     return 0 if outcome.right else EXIT_WRONG
+
+
+def _unwritable(path: Path) -> str:
+    """Why the result could not be written there, or nothing."""
+    try:
+        require_writable(path)
+    except OSError as error:
+        return f"--output {path} cannot be written: {error.strerror}"
+    return ""
 
 
 def _console(*, to_errors: bool = False) -> Console:
@@ -144,9 +161,14 @@ def _points_table(setup: Setup, outcome: Outcome) -> Table:
             table.add_section()
         shown = identity or NETWORK_ROW
         for point in points:
-            table.add_row(shown, _asked(point), point.true, point.found, "" if point.right else "WRONG")
+            table.add_row(shown, _asked(point), _true(point), point.found, "" if point.right else "WRONG")
             shown = ""
     return table
+
+
+def _true(point: Point) -> str:
+    """Any of the acceptable words will do; a number stands with its unit."""
+    return point.true if point.aspect in (Aspect.LIMIT, Aspect.STALL_OFFSET) else " or ".join(point.true.split())
 
 
 def _asked(point: Point) -> str:

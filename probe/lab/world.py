@@ -46,8 +46,8 @@ class Host:
     name. An upload host answers `upload_status` after the body, or at once with `answers_early`. With `dead` nobody
     is there and packets vanish. A name with several addresses is several hosts of that name; `listed` says which
     resolvers give this one's. `address6` is where the same host is over IPv6, if it is. `spelled` is the name as
-    targets.yaml has it, where that is not `name`. A resolver gives the `forged` addresses for those names; an
-    interceptor stands where `interception` says.
+    targets.yaml has it, where that is not `name`. A resolver gives the `forged` addresses for those names ("*."
+    and a name: for every name below it); an interceptor stands where `interception` says.
     """
 
     name: str

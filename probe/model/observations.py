@@ -71,7 +71,9 @@ class IcmpKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TcpConnect:
-    """A TCP handshake to one endpoint."""
+    """A TCP handshake to one endpoint. `icmp_from_target`: the ICMP error came from the very address that was dialled,
+    as a server's own firewall sends it.
+    """
 
     endpoint: Endpoint
     source_port: int
@@ -79,6 +81,7 @@ class TcpConnect:
     t: float
     failure: Failure | None
     icmp: IcmpKind | None = None
+    icmp_from_target: bool = False
     transaction_id: int = 0
 
 
@@ -87,7 +90,8 @@ class LimitedConnect:
     """An attempt to connect whose packets may pass at most `hop_limit` - 1 routers.
 
     `icmp` is what a router said of it, `router` which one: a number that stands for one address throughout a
-    measurement and tells nothing else (routers' addresses are never kept, design §5). `failure` None: it connected.
+    measurement and tells nothing else (routers' addresses are never kept, design §5); None where the target itself
+    said it. `failure` None: it connected.
     """
 
     endpoint: Endpoint

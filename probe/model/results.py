@@ -111,6 +111,12 @@ class Hop:
     after: int
     before: int
 
+    def __str__(self) -> str:
+        """In a sentence; hops are counted from this machine, the first router is 1."""
+        if self.after == 0:
+            return f"before hop {self.before} on the way (the first router is hop 1)"
+        return f"between hops {self.after} and {self.before} on the way (the first router is hop 1)"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoodputFacts:

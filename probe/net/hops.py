@@ -83,14 +83,14 @@ async def _connect(endpoint: Endpoint, instruments: Instruments, hop_limit: int,
         t=instruments.clock.now(),
         failure=failure,
         icmp=error.kind if error else None,
-        router=instruments.routers.number(error.offender) if error and _is_from_router(error) else None,
+        router=instruments.routers.number(error.offender) if error and _is_from_router(error, literal.packed) else None,
         transaction_id=next(instruments.transactions),
     )
 
 
-def _is_from_router(error: IcmpError) -> bool:
-    """Whether the sender has a place on the path: what ends at the far end may come from the server itself."""
-    return error.kind is not IcmpKind.PORT_UNREACHABLE
+def _is_from_router(error: IcmpError, target: bytes) -> bool:
+    """Whether the sender has a place on the path: the server itself says so of its ports, and of what it filters."""
+    return error.kind is not IcmpKind.PORT_UNREACHABLE and error.offender != target
 
 
 async def greet_within(

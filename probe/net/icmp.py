@@ -40,7 +40,7 @@ _V6: dict[int, IcmpKind] = {
 
 
 def ask_for_icmp(sock: socket.socket) -> None:
-    """Have ICMP errors kept for `read_icmp`; before connecting or sending."""
+    """Have ICMP errors kept for `read_icmp_error`; before connecting or sending."""
     _set(sock, 1)
 
 
@@ -59,16 +59,10 @@ def _set(sock: socket.socket, value: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IcmpError:
-    """What was said, and which router said it: its packed address, which must not get into evidence (design §5)."""
+    """What was said, and who said it: a packed address, which must not get into evidence (design §5)."""
 
     kind: IcmpKind
     offender: bytes
-
-
-def read_icmp(sock: socket.socket) -> IcmpKind | None:
-    """The kind of ICMP error that is queued on a non-blocking socket; None as in `read_icmp_error`."""
-    error = read_icmp_error(sock)
-    return error.kind if error else None
 
 
 def read_icmp_error(sock: socket.socket) -> IcmpError | None:

@@ -19,7 +19,7 @@ from probe.model.observations import Certificate, IcmpKind, TcpConnect, TlsHands
 from probe.model.targets import Endpoint
 from probe.net.alerts import AlertReader, alert_of_error
 from probe.net.classify import NETWORK_ERRORS, classify
-from probe.net.icmp import ask_for_icmp, read_icmp, stop_icmp
+from probe.net.icmp import IcmpError, ask_for_icmp, read_icmp_error, stop_icmp
 from probe.net.instruments import Instruments, KnownAddresses
 from probe.net.limits import require_time
 from probe.net.meter import MeteredSocket
@@ -44,7 +44,7 @@ async def open_tcp(
     source_port = 0
     sock: MeteredSocket | None = None
     failure: Failure | None = None
-    icmp = None
+    error: IcmpError | None = None
     try:
         sock = MeteredSocket(socket.AF_INET6 if literal.version == 6 else socket.AF_INET, instruments.meter)
         source_port = instruments.ports.bind(sock)
@@ -52,11 +52,12 @@ async def open_tcp(
         async with asyncio.timeout(instruments.seconds_until(deadline)):
             await asyncio.get_running_loop().sock_connect(sock, (endpoint.address, endpoint.port))
         stop_icmp(sock)
-    except NETWORK_ERRORS as error:
-        failure = classify(error)
+    except NETWORK_ERRORS as caught:
+        failure = classify(caught)
         if sock is not None:
-            icmp = read_icmp(sock)
-            if icmp is IcmpKind.ADMIN_PROHIBITED:  # over IPv6 the errno is that of a local firewall
+            error = read_icmp_error(sock)
+            if error is not None and error.kind is IcmpKind.ADMIN_PROHIBITED:
+                # over IPv6 the errno is that of a local firewall
                 failure = Failure.HOST_UNREACHABLE
             sock.close()
             sock = None
@@ -70,7 +71,8 @@ async def open_tcp(
         t0=t0,
         t=instruments.clock.now(),
         failure=failure,
-        icmp=icmp,
+        icmp=error.kind if error else None,
+        icmp_from_target=error is not None and error.offender == literal.packed,
         transaction_id=transaction,
     )
     return connect, sock

@@ -7,6 +7,7 @@ or a refusal of this name by a server that resolves a neutral one. Whether addre
 from probe.checks.dns import Evidence
 from probe.model.results import Facts, Mechanism, State, Strength, Verdict
 from probe.verdict import dns_facts as find
+from probe.verdict import dns_forgery as forged
 from probe.verdict.dns_facts import FAILURES, DnsFacts
 from probe.verdict.resolutions import LIES, Outcome, Resolution
 from probe.verdict.rules import Rule, first_match
@@ -97,46 +98,81 @@ RULES: tuple[Rule[DnsFacts], ...] = (
         find.mechanisms(find.raced),
     ),
     Rule(
+        "dns.answered_where_no_resolver_is",
+        lambda f: forged.injected(f) is not None,
+        State.BLOCKED,
+        lambda f: find.about(
+            f,
+            forged.injected,
+            "answers {addresses}, and a host that is no resolver seems to answer for this name alone: "
+            "somebody on the path does",
+        ),
+        "A resolver's answer is false, and a host that is no resolver seems to answer for this name, not for a neutral "
+        "one.",
+        Strength.CONFIRMED,
+        forged.mechanisms_of_injection,
+    ),
+    Rule(
         "dns.bogon",
         lambda f: find.bogon(f) is not None,
         State.BLOCKED,
         lambda f: find.about(f, find.bogon, "answers {addresses}, which no public server can have"),
-        "Every address answered is reserved, control gives public ones, and a neutral name resolves at this server.",
+        "Every address answered is loopback, reserved, or known to be a notice's inside the network; control gives "
+        "public ones, and a neutral name resolves at this server.",
         Strength.CONFIRMED,
         find.mechanisms(find.bogon),
     ),
     Rule(
-        "dns.null_address",
-        lambda f: find.null(f, home=False) is not None,
+        "dns.leads_to_notice",
+        lambda f: forged.to_notice(f) is not None,
         State.BLOCKED,
-        lambda f: find.about(f, lambda g: find.null(g, home=False), "answers {addresses}, which is nobody's address"),
-        "A resolver outside the home answers 0.0.0.0 or :: for the target and true addresses for a neutral name.",
-        Strength.LIKELY,
-        find.mechanisms(lambda f: find.null(f, home=False)),
+        lambda f: find.about(
+            f, forged.to_notice, "answers {addresses}, where a notice of a ban stands instead of the site"
+        ),
+        "At every address answered TLS fails for the name, at control's it verifies; and the page there names a ban by "
+        "law, has status 451, or holds a text supplied as a blockpage's.",
+        Strength.CONFIRMED,
+        forged.mechanisms_of_notice,
     ),
     Rule(
-        "dns.foreign_certificate",
-        lambda f: find.foreign(f) is not None,
+        "dns.forged_below",
+        lambda f: forged.forging_below(f) is not None,
         State.BLOCKED,
         lambda f: find.about(
             f,
-            find.foreign,
-            "answers {addresses}, where the certificate is not the target's; at the address that control gives it is",
+            forged.forging_below,
+            "answers {addresses}, which does not prove the name, and gives addresses for a random name below it, "
+            "which does not exist",
         ),
-        "At every address answered the chain fails for the name, twice; at an address from control it verifies.",
-        Strength.CONFIRMED,
-        find.mechanisms(find.foreign),
+        "The addresses fail the name, or nobody may look at them; and the same resolver gives addresses for a random "
+        "name below the target's, which no cache can hold and control denies, but none below a neutral name.",
+        Strength.LIKELY,
+        find.mechanisms(forged.forging_below),
     ),
     Rule(
-        "dns.unusable_address",
-        lambda f: find.unusable(f) is not None,
+        "dns.null_address_injected",
+        lambda f: forged.injected_null(f) is not None,
         State.BLOCKED,
         lambda f: find.about(
-            f, find.unusable, "answers {addresses}, where no TLS handshake completes; at control's address it does"
+            f, forged.injected_null, "answers {addresses}, and so does a host that is no resolver, for this name alone"
         ),
-        "At every address answered the handshake fails, twice; at control's it verifies, and two controls agree.",
+        "0.0.0.0 or :: from a resolver outside the home, and from where no resolver lives: somebody on the path does.",
         Strength.LIKELY,
-        find.mechanisms(find.unusable),
+        find.mechanisms(forged.injected_null),
+    ),
+    Rule(
+        "dns.answered_by_another",
+        lambda f: forged.intercepted(f) is not None,
+        State.BLOCKED,
+        lambda f: find.about(
+            f,
+            forged.intercepted,
+            "does not answer, while a neutral name resolves as it should and control has addresses",
+        ),
+        "Questions for this name alone are answered from an address that was not asked, repeatedly, so that programs "
+        "take no answer; a neutral name is answered by the resolver itself.",
+        Strength.CONFIRMED,
+        forged.mechanisms_of_interception,
     ),
     Rule(
         "dns.nxdomain",
@@ -203,16 +239,14 @@ RULES: tuple[Rule[DnsFacts], ...] = (
         mechanisms=find.mechanisms(find.chosen_filter),
     ),
     Rule(
-        "dns.null_address_at_home",
-        lambda f: find.null(f, home=True) is not None,
+        "dns.null_address",
+        lambda f: find.null(f) is not None and not find.any_genuine(f),
         State.INCONCLUSIVE,
         lambda f: find.about(
-            f,
-            lambda g: find.null(g, home=True),
-            "answers {addresses}: a filter in the home does this as well as a network",
+            f, find.null, "answers {addresses}: a filter that the household set up or chose does this as a network does"
         ),
-        "0.0.0.0 or :: from a resolver with a private address: a filter of the household looks just like it.",
-        mechanisms=find.mechanisms(lambda f: find.null(f, home=True)),
+        "0.0.0.0 or :: from the resolver alone: a filter at home, or one that the household chose, does it too.",
+        mechanisms=find.mechanisms(find.null),
     ),
     Rule(
         "dns.answers_everything",
@@ -234,6 +268,41 @@ RULES: tuple[Rule[DnsFacts], ...] = (
         State.INCONCLUSIVE,
         lambda f: f"no control resolver answers for {f.hostname}, so this line's answers cannot be judged",
         "No encrypted resolver answered and nothing else proves the addresses.",
+    ),
+    Rule(
+        "dns.internal_address",
+        lambda f: forged.unlike_own(f, Outcome.INTERNAL) is not None,
+        State.INCONCLUSIVE,
+        lambda f: find.about(
+            f,
+            lambda g: forged.unlike_own(g, Outcome.INTERNAL),
+            "answers {addresses}, inside a network: a provider's own copy of the site is given like this as well",
+        ),
+        "Private addresses, and nothing else speaks of forging: a notice inside the network, or a copy of the site.",
+    ),
+    Rule(
+        "dns.another_server",
+        lambda f: forged.unlike_own(f, Outcome.FOREIGN_CERTIFICATE) is not None,
+        State.INCONCLUSIVE,
+        lambda f: find.about(
+            f,
+            lambda g: forged.unlike_own(g, Outcome.FOREIGN_CERTIFICATE),
+            "answers {addresses}, where the certificate is not the target's: forged, or an address that it had before",
+        ),
+        "At every address answered the chain fails for the name, twice, at one from control it verifies; nothing else "
+        "speaks of forging. A resolver that still gives an old address looks like it.",
+    ),
+    Rule(
+        "dns.nobody_there",
+        lambda f: forged.unlike_own(f, Outcome.UNUSABLE) is not None,
+        State.INCONCLUSIVE,
+        lambda f: find.about(
+            f,
+            lambda g: forged.unlike_own(g, Outcome.UNUSABLE),
+            "answers {addresses}, where no TLS handshake completes: forged, or a server of the target's that is down",
+        ),
+        "At every address answered the handshake fails, twice, at control's it verifies; nothing else speaks of "
+        "forging. An old address, or one server of many that is broken, looks like it.",
     ),
     Rule(
         "dns.local_disagreement",

@@ -7,17 +7,19 @@ resolves. The rules and their order are `probe.verdict.dns`'s; what each resolve
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from probe.checks.addresses import dialable, given, verifies
+from probe.checks.addresses import dialable, distinct, given, verifies
 from probe.checks.dns import Evidence, is_invented
 from probe.failure import Failure
 from probe.model.observations import DnsQuery
 from probe.model.results import Mechanism
 from probe.verdict.filtering_resolvers import FILTERING_RESOLVERS
-from probe.verdict.resolutions import LIES, NULL_ADDRESSES, Outcome, Resolution, resolutions
+from probe.verdict.notices import is_notice
+from probe.verdict.resolutions import LIES, NULL_ADDRESSES, Outcome, Resolution, knowledge, resolutions
 from probe.wire.bogon import is_private
 
 MIN_ATTEMPTS = 2  # a refusal or silence must repeat: one lost or unlucky answer is common (design §3, 6)
 MIN_GIVING_CONTROLS = 2  # of different operators, where no handshake proves an address: one may be wrong itself
+MIN_NEUTRAL_SILENCES = 2  # before and after: a slow or lossy proxy may miss one question, not both beside an answer
 LOOPBACK = frozenset({"127.0.0.1", "::1"})  # with 0.0.0.0 and ::, what hosts files give to names they filter
 DEAD = frozenset({Failure.DNS_NXDOMAIN, Failure.DNS_NO_ANSWER})  # a control's word that there is no address
 FAILURES = (
@@ -30,6 +32,7 @@ FAILURES = (
 MECHANISMS = {
     Outcome.RACED: Mechanism.DNS_INJECTION,
     Outcome.BOGON: Mechanism.DNS_BOGON,
+    Outcome.INTERNAL: Mechanism.DNS_BOGON,
     Outcome.NULL: Mechanism.DNS_BOGON,
     Outcome.FOREIGN_CERTIFICATE: Mechanism.DNS_INJECTION,
     Outcome.UNUSABLE: Mechanism.DNS_INJECTION,
@@ -39,6 +42,7 @@ MECHANISMS = {
     Outcome.NO_ANSWER: Mechanism.DNS_NO_ANSWER,
     Outcome.TIMEOUT: Mechanism.DNS_TIMEOUT,
 }
+UNLIKE_OWN = (Outcome.INTERNAL, Outcome.FOREIGN_CERTIFICATE, Outcome.UNUSABLE)  # an old address looks like it, too
 WORDS = {
     Outcome.NXDOMAIN: "says that it does not exist",
     Outcome.REFUSED: "refuses to answer",
@@ -54,7 +58,9 @@ class DnsFacts:
 
     `answered_controls`: control resolvers that said anything, be it that there is no address; `giving_controls`: those
     that gave one. `control_proved`: at an address that control gave, a handshake for the name verified. `invented`:
-    what the system's resolvers answer for a name that cannot exist.
+    what the system's resolvers answer for a name that cannot exist. `nowhere`: untrue addresses that came for the
+    target, and nothing for a neutral name, from where no resolver lives; `proxied`: there the neutral name was answered
+    too, so somebody answers every question in the resolvers' place. `notices`: addresses whose page is a censor's.
     """
 
     hostname: str
@@ -65,6 +71,9 @@ class DnsFacts:
     system: tuple[str, ...]
     invented: tuple[str, ...]
     servers: tuple[Resolution, ...]
+    nowhere: tuple[str, ...]
+    proxied: bool
+    notices: tuple[str, ...]
 
 
 def derive(evidence: Evidence) -> DnsFacts:
@@ -80,7 +89,26 @@ def derive(evidence: Evidence) -> DnsFacts:
         system=given(evidence.system),
         invented=given(q for q in evidence.decoy if is_invented(q.hostname)),
         servers=resolutions(evidence),
+        nowhere=_answered_nowhere(evidence),
+        proxied=any(q.addresses for q in evidence.nowhere_neutral) and any(q.addresses for q in evidence.nowhere),
+        notices=tuple(
+            page.exchange.endpoint.address
+            for page in evidence.pages
+            if page.known_blockpages or is_notice(page.exchange)
+        ),
     )
+
+
+def _answered_nowhere(evidence: Evidence) -> tuple[str, ...]:
+    """The untrue addresses given for the target, and for it alone, by a control site that is no resolver."""
+    neutral = evidence.nowhere_neutral
+    if len(neutral) < MIN_NEUTRAL_SILENCES or any(q.replies for q in neutral):
+        return ()
+    known = knowledge(evidence)
+    replies = [r for q in evidence.nowhere for r in q.replies if r.addresses and not r.malformed]
+    if any(known.outcome(r.addresses) in (Outcome.GENUINE, Outcome.OTHER) for r in replies):
+        return ()
+    return distinct(a for r in replies for a in r.addresses)
 
 
 def _denying(control: Sequence[DnsQuery]) -> set[str]:
@@ -108,7 +136,7 @@ def lies(facts: DnsFacts, *outcomes: Outcome) -> Resolution | None:
     """The first server on the network, alive for a neutral name, that lied in one of these ways."""
     if not exists(facts):
         return None
-    return next((s for s in facts.servers if s.outcome in outcomes and _may_be_accused(s)), None)
+    return next((s for s in facts.servers if s.outcome in outcomes and may_be_accused(s)), None)
 
 
 def fails(facts: DnsFacts, *outcomes: Outcome) -> Resolution | None:
@@ -116,12 +144,12 @@ def fails(facts: DnsFacts, *outcomes: Outcome) -> Resolution | None:
     if not exists(facts):
         return None
     return next(
-        (s for s in facts.servers if s.outcome in outcomes and s.attempts >= MIN_ATTEMPTS and _may_be_accused(s)),
+        (s for s in facts.servers if s.outcome in outcomes and s.attempts >= MIN_ATTEMPTS and may_be_accused(s)),
         None,
     )
 
 
-def _may_be_accused(server: Resolution) -> bool:
+def may_be_accused(server: Resolution) -> bool:
     """Alive for a neutral name, and not one that filters for those who chose it, unless somebody forges its answers."""
     by_choice = server.server in FILTERING_RESOLVERS and server.outcome is not Outcome.RACED
     return server.neutral_resolves and not server.is_local and not by_choice
@@ -133,14 +161,9 @@ def chosen_filter(facts: DnsFacts) -> Resolution | None:
     return next((s for s in odd if s.server in FILTERING_RESOLVERS and s.neutral_resolves), None)
 
 
-def is_home_filter(found: Resolution) -> bool:
-    """Whether an answer of 0.0.0.0 came from a resolver in the person's own network, where such filters live."""
-    return is_private(found.server)
-
-
-def null(facts: DnsFacts, *, home: bool) -> Resolution | None:
-    found = lies(facts, Outcome.NULL)
-    return found if found is not None and is_home_filter(found) is home else None
+def null(facts: DnsFacts) -> Resolution | None:
+    """Who answers 0.0.0.0 or ::, as filters do that a household sets up or chooses."""
+    return lies(facts, Outcome.NULL)
 
 
 def system_lies(facts: DnsFacts) -> Resolution | None:
@@ -152,7 +175,12 @@ def system_lies(facts: DnsFacts) -> Resolution | None:
         return None
     failed = found.outcome in FAILURES and found.attempts >= MIN_ATTEMPTS
     filtered = any(a in NULL_ADDRESSES or a in LOOPBACK for a in found.addresses)
-    lied = found.outcome in LIES and not filtered
+    beside = (
+        not set(facts.nowhere) <= NULL_ADDRESSES
+        or found.forges_below
+        or bool(set(found.addresses) & set(facts.notices))
+    )
+    lied = found.outcome in LIES and not filtered and (beside or found.outcome not in UNLIKE_OWN)
     return found if failed or lied else None
 
 
@@ -181,7 +209,7 @@ def mechanisms(find: Callable[[DnsFacts], Resolution | None]) -> Callable[[DnsFa
         found = find(facts)
         if found is None:
             return ()
-        extra = (Mechanism.DNS_INTERCEPTION,) if found.other_source else ()
+        extra = (Mechanism.DNS_INTERCEPTION,) if found.other_source or facts.proxied else ()
         return (MECHANISMS[found.outcome], *extra)
 
     return named
@@ -224,14 +252,6 @@ def raced(f: DnsFacts) -> Resolution | None:
 
 def bogon(f: DnsFacts) -> Resolution | None:
     return lies(f, Outcome.BOGON)
-
-
-def foreign(f: DnsFacts) -> Resolution | None:
-    return lies(f, Outcome.FOREIGN_CERTIFICATE)
-
-
-def unusable(f: DnsFacts) -> Resolution | None:
-    return lies(f, Outcome.UNUSABLE)
 
 
 def nxdomain(f: DnsFacts) -> Resolution | None:

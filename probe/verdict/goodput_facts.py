@@ -14,14 +14,15 @@ from probe.model.results import Comparison, GoodputFacts, Method, Trigger
 from probe.stats.curves import MID_FROM, MID_TO, mid_bps, min_rtt_seconds
 from probe.stats.detectable import detectable_burst_bytes, detectable_ratio
 from probe.stats.pairs import range_level
-from probe.verdict.goodput_method import limit_bps, method_of, signature_of
+from probe.verdict.goodput_method import is_traceless, limit_bps, method_of, signature_of
 from probe.verdict.goodput_pairs import Outcome, Tally, has_broken_pair, pairs_of, tally
 from probe.verdict.goodput_sequence import EQUAL_PAIRS, MIN_EQUAL_RATIO, SURE_RATIO
-from probe.verdict.goodput_stall import stall_offset, stand_still, stops_by_itself
+from probe.verdict.goodput_stall import fall_silent, stall_offset, stand_still, stops_by_itself
 
 MAX_ADDRESS_RATIO = 0.15  # design §3, 2 (c): at most this share of the control's rate, and a signature: `likely`
 ADDRESS_PAIRS = 3  # of target and control with at most that ratio, before a signature may be spoken of
-PLAIN_BPS = 1.5e6  # equal arms above it are not compared with a control as well: a policer there is not distinctive
+PLAIN_BPS = 1.5e6  # a limiter above it is not distinctive: whoever rents a server out puts one in front of it. So equal
+# arms above it are not compared with a control as well, and flows above it have no signature beside a fast control.
 PLAIN_BYTES_PER_RTT = 24_000  # … nor those that move this much a round trip: distance explains their rate
 ROUTE_RATIO = 0.33  # a target this far below its control is tried by name at the control's address next
 ASSUMED_BURST_BYTES = 64 * 1024  # `detectable_ratio` is told for it (policers with up to 2 MB are known)
@@ -38,6 +39,7 @@ class DirectionFacts:
     """Input of the rules. `name`: target against neutral name at the target's address; `server`: target against
     control; `foreign`: the target's against the control's name at the control's address.
 
+    `never_ends`: no flow under the target's name, or none at all to its address, got beyond a silence.
     `server_ratio` is target by control, allowing for distance; None where they were not compared.
     """
 
@@ -53,6 +55,7 @@ class DirectionFacts:
     stall_after_bytes: int | None
     server_stops: bool
     stands_still: bool
+    never_ends: bool
     stepped: bool
 
     @property
@@ -84,6 +87,11 @@ class DirectionFacts:
     def accused(self) -> bool:
         """Whether the target's name was found slower, twice, than another name at the same address."""
         return self.named is not None and self.named.outcome is Outcome.CONFIRMED and not self.broken
+
+    @property
+    def traceless(self) -> bool:
+        """Whether nothing in the slower flows shows that they were slowed on the way; a freeze shows enough."""
+        return self.accused and not self.stands_still and is_traceless(self.shown.suspects)
 
     @property
     def far_below_control(self) -> bool:
@@ -140,6 +148,7 @@ def read(series: Series) -> DirectionFacts:
         stall_after_bytes=None,
         server_stops=False,
         stands_still=False,
+        never_ends=False,
         stepped=False,
     )
     stalled = facts.named.suspects if facts.named is not None and signature is None else server.suspects
@@ -147,6 +156,7 @@ def read(series: Series) -> DirectionFacts:
     return replace(
         facts,
         stands_still=stand_still(stalled),
+        never_ends=stand_still(stalled) or fall_silent((*name.suspects, *name.controls)),
         stepped=bool(stepwise),
         stall_after_bytes=stall_offset(stepwise or stalled),
         server_stops=stops_by_itself(stalled),
@@ -194,7 +204,9 @@ def _signature(series: Series, server: Tally) -> Method | None:
     if max(server.ratios) * far > MAX_ADDRESS_RATIO or max(server.suspect_bps) >= min(server.control_bps):
         return None
     flows = [t.transfer for t in series.trials if t.pair is not None and t.arm in (Arm.TARGET, Arm.NEUTRAL)]
-    return signature_of(flows, server.controls) if all(serves(f) for f in flows) else None
+    found = signature_of(flows, server.controls) if all(serves(f) for f in flows) else None
+    distinctive = found is Method.STALLED or max(server.suspect_bps) < PLAIN_BPS
+    return found if distinctive else None
 
 
 def public(facts: DirectionFacts) -> GoodputFacts:
@@ -237,7 +249,7 @@ def _method(facts: DirectionFacts) -> Method:
     """Named only where slowing was found: a healthy flow has no method."""
     if facts.signature is not None:
         return facts.signature
-    return method_of(facts.shown.suspects) if facts.accused else Method.UNKNOWN
+    return method_of(facts.shown.suspects) if facts.accused and not facts.traceless else Method.UNKNOWN
 
 
 def _trigger(facts: DirectionFacts) -> Trigger:

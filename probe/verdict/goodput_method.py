@@ -44,6 +44,8 @@ FASTEST_AGREE = 0.02  # … or of the fastest three: a limiter's flows may fall 
 COARSE_VARIATION = 0.2  # the same where random loss cannot be it: a few dozen segments are coarse (policed up to .13)
 POLICED_RETRANSMITS = 0.3  # of an upload: policed ones show .4-1.1, lines that lose 10 % .07-.22
 POLICED_SEGMENTS_PER_RTT = 0.5  # a line that loses 10 % moves 1.7-3 segments a round trip; this takes a loss of 30 %
+TRACELESS_RTT_GROWTH = 1.5  # paced servers show up to 1.3, shaped flows from 2.9 on, BBR's among them …
+TRACELESS_QUEUE_SECONDS = 0.05  # … or, over a satellite, this much; shaped ones from .08 s on
 
 SIGNATURE_ONE_RATE_VARIATION = 0.06  # of least-squares slopes
 SIGNATURE_POLICED_VARIATION = 0.13  # the same, where another sign joins it (measured .002-.09)
@@ -91,6 +93,18 @@ def limit_bps(flows: Sequence[Transfer], method: Method) -> float | None:
     if method is Method.SHAPED:
         return _median(slope_bps, flows)
     return _median(limit_line_bps, flows) if method is Method.POLICED else None
+
+
+def is_traceless(flows: Sequence[Transfer]) -> bool:
+    """Whether no segment of these downloads was lost and none waited in a queue: somebody sent them no faster.
+
+    Who polices loses packets (1 and more in every flow measured), who shapes queues them. A server that paces itself
+    does neither; nor does who drops acknowledgements, or a proxy that ends TCP on the way.
+    """
+    lost, grown, queued = (_known(read, flows) for read in (holes, rtt_growth, rtt_growth_seconds))
+    if not flows or _is_upload(flows) or min(len(lost), len(grown)) < len(flows):
+        return False
+    return max(lost) == 0 and max(grown) < TRACELESS_RTT_GROWTH and max(queued) < TRACELESS_QUEUE_SECONDS
 
 
 def _is_shaped(flows: Sequence[Transfer], lost: float) -> bool:

@@ -8,9 +8,11 @@ from probe.checks.goodput.evidence import Series
 from probe.model.results import Method
 from probe.verdict.goodput_facts import ADDRESS_PAIRS, MAX_ADDRESS_RATIO, ROUTE_RATIO, DirectionFacts, read
 from probe.verdict.goodput_pairs import Outcome, Tally
+from probe.verdict.goodput_sequence import MIN_EQUAL_RATIO
 
 ROUTE_PAIRS = 2  # of target and control, all far apart: enough to go on to the comparison that may accuse
 SERVER_PAIRS = 3  # … and that many where they neither agree nor are far apart
+CLEARING_PAIRS = 7  # … or so many where the control refuses the target's name and some pair is alike: they may clear
 
 
 def next_step(series: Series) -> Step:
@@ -50,9 +52,10 @@ def _without_neutral(facts: DirectionFacts) -> Step:
         return Step.DONE
     if not facts.control_serves:
         return Step.CONTROL
-    if facts.foreign.pairs:
-        return _names(facts, facts.foreign, Step.FOREIGN)
     server = facts.server
+    if facts.foreign.pairs:
+        step = _names(facts, facts.foreign, Step.FOREIGN)
+        return Step.CONTROL if step is Step.DONE and _may_clear(facts) else step
     if not server.pairs:
         far = facts.server_ratio is not None and facts.server_ratio <= ROUTE_RATIO
         return Step.FOREIGN if far else Step.CONTROL
@@ -62,11 +65,22 @@ def _without_neutral(facts: DirectionFacts) -> Step:
     return Step.FOREIGN if apart or len(server.pairs) >= SERVER_PAIRS else Step.CONTROL
 
 
+def _may_clear(facts: DirectionFacts) -> bool:
+    """Whether more pairs of target and control may show it to be as fast, after the control refused its name."""
+    server = facts.server
+    if facts.foreign.outcome is not Outcome.SUSPECT_REFUSED or facts.near_control:
+        return False
+    if server.outcome is Outcome.ABSENT:
+        return True
+    promising = not server.middle or max(server.ratios, default=0.0) >= MIN_EQUAL_RATIO
+    return server.outcome is Outcome.OPEN and promising and len(server.pairs) < CLEARING_PAIRS
+
+
 def _address(facts: DirectionFacts) -> Step:
     """The name makes no difference: is the address far below a control, and with a limiter's signature?"""
     if not facts.control_serves:
         return Step.CONTROL
-    if facts.server_ratio is None or facts.server_ratio > MAX_ADDRESS_RATIO:
+    if not facts.never_ends and (facts.server_ratio is None or facts.server_ratio > MAX_ADDRESS_RATIO):
         return Step.DONE
     if facts.server.outcome not in (Outcome.ABSENT, Outcome.OPEN, Outcome.SLOWER):
         return Step.DONE

@@ -93,6 +93,16 @@ RULES: tuple[Rule[DirectionFacts], ...] = (
         mechanisms=lambda _: (Mechanism.TLS_STALL_SNI,),
     ),
     Rule(
+        "goodput.name_slower_without_trace",
+        lambda f: f.traceless and _at_target(f),
+        State.THROTTLED,
+        words.slower_without_trace,
+        "At the target's own address its name is slower than a neutral name, twice, and none of its flows lost a "
+        "packet or met a queue: a server that sends no faster under its own name looks the same. Likely.",
+        strength=Strength.LIKELY,
+        mechanisms=lambda _: (Mechanism.TLS_THROTTLE_SNI,),
+    ),
+    Rule(
         "goodput.name_slower_at_target",
         lambda f: f.accused and _at_target(f),
         State.THROTTLED,
@@ -161,6 +171,7 @@ RULES: tuple[Rule[DirectionFacts], ...] = (
         "goodput.name_not_slower_at_target",
         lambda f: (
             _cleared(f)
+            and not f.never_ends
             and _at_target(f)
             and (not f.slow_alike or (f.server_ratio is not None and not f.far_below_control))
         ),
@@ -171,7 +182,13 @@ RULES: tuple[Rule[DirectionFacts], ...] = (
     ),
     Rule(
         "goodput.name_not_slower_at_control",
-        lambda f: _cleared(f) and not _at_target(f) and f.server_ratio is not None and not f.far_below_control,
+        lambda f: (
+            _cleared(f)
+            and not f.never_ends
+            and not _at_target(f)
+            and f.server_ratio is not None
+            and not f.far_below_control
+        ),
         State.OK,
         words.alike,
         "The target's server refuses neutral names; at a control's address the target's name is as fast as the "
@@ -224,11 +241,14 @@ RULES: tuple[Rule[DirectionFacts], ...] = (
     ),
     Rule(
         "goodput.server_slow",
-        lambda f: f.far_below_control and (_cleared(f) or not _names_tried(f)),
+        lambda f: (
+            (f.far_below_control and not _names_tried(f)) or (_cleared(f) and (f.far_below_control or f.never_ends))
+        ),
         State.INCONCLUSIVE,
         words.server_slow,
         "The name makes no difference, or could not be tried, and the target's address is far slower than a control, "
-        "without a limiter's signature. A slow or far server looks like this: no accusation.",
+        "or no flow to it ends, without a limiter's signature. A slow, far or hanging server looks like this: "
+        "no accusation.",
         mechanisms=lambda _: (Mechanism.SERVER_SLOW,),
     ),
     Rule(

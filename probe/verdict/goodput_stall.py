@@ -24,7 +24,13 @@ ANSWER_SECONDS = 0.5  # later than the last byte: not the acknowledgement that c
 STALL_SPREAD_BYTES = 3000  # two segments: freezes are exact to one (feasibility §3: 80 of 80)
 SILENT_SHARE = 0.8  # of the flows: frozen ones are 4 or 5 of 5, shaped and policed ones 3 at most (docs/method)
 LEAST_SILENT_SHARE = 0.6  # … where the others, whose handshake a lossy line held up, got no farther; others do go on
-ALIKE_SHARE = 0.6  # of the flows have to reach the same offset; a line's own losses leave a hole before it in the rest
+HANDSHAKE_SPREAD_BYTES = 64  # signatures in TLS handshakes differ by a few bytes: these others got no farther
+ALIKE_SHARE = (
+    0.6  # of the flows have to reach the same offset; a line's own losses leave a hole before it in the rest …
+)
+ALIKE_FLOWS = 3  # … or so many, where these are not too few of all
+LEAST_ALIKE_SHARE = 0.4
+SILENT_RTTS = 2.0  # of silence in every flow to an address: no proof of a freeze, but nothing to be called healthy
 
 
 def stand_still(flows: Sequence[Transfer]) -> bool:
@@ -38,7 +44,7 @@ def stand_still(flows: Sequence[Transfer]) -> bool:
     if len(silent) >= SILENT_SHARE * len(flows):
         return True
     others = [stream_bytes(f) for f in flows if not _is_silent(f)]
-    return len(silent) >= LEAST_SILENT_SHARE * len(flows) and max(others) <= max(silent)
+    return len(silent) >= LEAST_SILENT_SHARE * len(flows) and max(others) <= max(silent) + HANDSHAKE_SPREAD_BYTES
 
 
 def stall_offset(flows: Sequence[Transfer]) -> int | None:
@@ -52,7 +58,13 @@ def stall_offset(flows: Sequence[Transfer]) -> int | None:
         return None
     reached = [stream_bytes(f) for f in flows]
     alike = [count for count in reached if max(reached) - count <= STALL_SPREAD_BYTES]
-    return max(alike) if len(alike) >= ALIKE_SHARE * len(flows) else None
+    enough = max(LEAST_ALIKE_SHARE * len(flows), min(ALIKE_FLOWS, ALIKE_SHARE * len(flows)))
+    return max(alike) if len(alike) >= enough else None
+
+
+def fall_silent(flows: Sequence[Transfer]) -> bool:
+    """Whether every one of these flows was cut in a silence: weaker than standing still."""
+    return bool(flows) and all(fate(f) is Fate.CUT and _silence_at_end(f) for f in flows)
 
 
 def all_stall_alike(flows: Sequence[Transfer]) -> bool:
@@ -86,6 +98,11 @@ def answers_in_silence(flow: Transfer) -> bool | None:
     if heard_ago is None or silence < ASKED_AFTER_SECONDS + ASKED_RTTS * (min_rtt_seconds(flow) or 0.0):
         return None
     return heard_ago < silence - ANSWER_SECONDS
+
+
+def _silence_at_end(flow: Transfer) -> bool:
+    needed = max(STALL_SILENCE_SECONDS, SILENT_RTTS * (min_rtt_seconds(flow) or 0.0))
+    return flow.num_bytes > 0 and tail_silence_seconds(flow) >= needed
 
 
 def _is_silent(flow: Transfer, least_seconds: float = STALL_SILENCE_SECONDS) -> bool:

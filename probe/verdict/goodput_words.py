@@ -64,6 +64,13 @@ def slower(f: DirectionFacts) -> str:
     return f"{_direction(f)} slowed by name: {_figures(f)}{share}, measured again with fresh flows{_limit(f)}"
 
 
+def slower_without_trace(f: DirectionFacts) -> str:
+    return (
+        f"{_direction(f)} slowed by name: {_figures(f)}, measured again with fresh flows; but no packet was lost and "
+        "no queue grew, as if the server itself sent no faster under this name"
+    )
+
+
 def server_stops(f: DirectionFacts) -> str:
     return (
         f"{_direction(f)} stops after about {f.stall_after_bytes} bytes of each connection, while the target's server "

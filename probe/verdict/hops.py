@@ -91,7 +91,7 @@ def _is_dropped(facts: ConnectFacts) -> bool:
 def _place(hop: Hop | None) -> str:
     if hop is None:
         return "on the way"
-    return f"between hops {hop.after} and {hop.before}"
+    return str(hop)
 
 
 def _beside(facts: ConnectFacts) -> str:
@@ -169,7 +169,7 @@ CONNECT_RULES: tuple[Rule[ConnectFacts], ...] = (
         State.BLOCKED,
         _did("packets to {endpoint} vanish {place}"),
         "Three packets and more vanish with each of two limits or more at which routers that all paths share answer "
-        "neutral ones.",
+        "three neutral ones.",
         Strength.LIKELY,
         lambda _: (Mechanism.TCP_TIMEOUT,),
     ),

@@ -16,6 +16,9 @@ from probe.model.targets import Endpoint
 
 MIN_NEUTRAL_ADDRESSES = 2  # of different operators: what their paths share is this line's access network
 MIN_TRIES = 3  # of a limit that stays silent; at 5 % loss each way one limit in a thousand stays so by chance
+# … while the router there answers neutral packets, of which four are sent: one that speaks half the time, because it
+# limits its ICMP, would be silent to three of the target's once in eight, and show this many at the same time in 26.
+MIN_NEUTRAL_ANSWERS = 3
 MIN_ANSWERS = 2  # refusals or resets with one limit: one alone is weak (design §3, 6)
 RESETS = frozenset({Failure.CONNECTION_RESET, Failure.CONNECTION_ABORTED, Failure.EOF})
 CUTS = RESETS | {Failure.GENERIC_TIMEOUT}
@@ -29,7 +32,7 @@ class ConnectFacts:
     which a router answered a packet to the target (0: none did), `on_trunk` whether that is the trunk's router there.
     `answered_from`: the least limit with which something else answered it, None: nothing did; `refusals` and
     `unreachables` how often, with limits at which the trunk goes on. `silent`: trunk limits beyond `last` with which
-    the target's packets met nothing but silence, often enough.
+    the target's packets met nothing but silence, often enough, and neutral ones an answer nearly every time.
     """
 
     endpoint: Endpoint
@@ -63,7 +66,7 @@ def connect_facts(evidence: Evidence) -> ConnectFacts:
     trunk = _trunk(evidence.neutral_connects)
     last = max((c.hop_limit for c in own if _is_heard(c)), default=0)
     refusals = [c for c in own if c.failure in REFUSALS and c.icmp is None]
-    unreachables = [c for c in own if c.icmp in UNREACHABLE]
+    unreachables = [c for c in own if c.icmp in UNREACHABLE and c.router is not None]  # not the server's own word
     answered_from = min((c.hop_limit for c in (*refusals, *unreachables)), default=None)
     return ConnectFacts(
         endpoint=evidence.endpoint,
@@ -75,7 +78,9 @@ def connect_facts(evidence: Evidence) -> ConnectFacts:
         answered_from=answered_from,
         refusals=sum(c.hop_limit <= max(trunk, default=0) for c in refusals),
         unreachables=sum(c.hop_limit <= max(trunk, default=0) for c in unreachables),
-        silent=tuple(k for k in sorted(trunk) if k > last and _is_silent(own, k)),
+        silent=tuple(
+            k for k in sorted(trunk) if k > last and _is_silent(own, k) and _speaks(evidence.neutral_connects, k)
+        ),
     )
 
 
@@ -105,6 +110,10 @@ def _is_silent(connects: Sequence[LimitedConnect], limit: int) -> bool:
     tries = [c for c in connects if c.hop_limit == limit]
     silent = all(c.failure is Failure.GENERIC_TIMEOUT and c.icmp is None for c in tries)
     return len(tries) >= MIN_TRIES and silent
+
+
+def _speaks(neutral: Sequence[LimitedConnect], limit: int) -> bool:
+    return sum(c.hop_limit == limit and _is_heard(c) for c in neutral) >= MIN_NEUTRAL_ANSWERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,10 +62,10 @@ def _cut_by_host(facts: HttpFacts) -> bool:
 
 
 def _cut_alone(facts: HttpFacts) -> bool:
-    """Whether the target's Host is cut, at a control's address too, and others are not; cut at its own alone it may be
-    the server: the program behind one Host of many hangs.
+    """Whether the target's Host is cut, at a control's address too, and others are not at either; cut at its own alone
+    it may be the server: the program behind one Host of many hangs. And a control may close for every foreign Host.
     """
-    return _is_cut(facts) and facts.heard >= MIN_NEUTRAL and facts.foreign_cut
+    return _is_cut(facts) and facts.heard >= MIN_NEUTRAL and facts.foreign_cut and facts.unserved_heard > 0
 
 
 def _cut_at_control(facts: HttpFacts) -> bool:
@@ -130,7 +130,7 @@ RULES: tuple[Rule[HttpFacts], ...] = (
         State.BLOCKED,
         lambda f: f"{cut_words(f)}; {f.heard} neutral Hosts are answered at the same address",
         "Reset or silence after the Host line, every time, where at least two neutral Hosts are answered; and at a "
-        "control's address as well.",
+        "control's address that answers Hosts it does not serve as well.",
         Strength.CONFIRMED,
         _cut_mechanisms,
     ),

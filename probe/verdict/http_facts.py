@@ -16,6 +16,9 @@ from probe.verdict.answers import TINY_BODY_BYTES, Unusual, is_different, is_sam
 
 HTTP_PORT = 80
 MIN_ATTEMPTS = 2  # exchanges of the target that failed alike: one may be chance (design §3, 6)
+# What a proxy on the line says of a Host that it cannot find. One that goes by the Host alone fetches the target's own
+# answer, or meets its hanging program, at whatever address it is asked (Weaver et al., PAM 2014).
+GATEWAY_ERRORS = frozenset({502, 503, 504})
 AFTER_REQUEST = frozenset({HttpStage.REQUEST, HttpStage.HEADERS})
 
 
@@ -49,9 +52,10 @@ class HttpFacts:
     `secure`, `plain`: the last hop of each chain, None without one; `first`: the plain chain's first answer or failure.
     `cuts`: how every plain exchange of the first hop was cut, () if one was not. `heard`: neutral Hosts answered at the
     same address. `unlike_neutral`: those whose answer differs. `foreign_cuts`, `foreign_same`: the target's Host at a
-    control's address; `foreign_cut`: it was cut there at least once; `unserved_heard`, `unserved_differ`: Hosts
-    that do not exist there, answered, and answered differently from it. `not_hosted`: TLS showed that this control does
-    not serve the target. `known`: supplied texts found over plain HTTP; `known_secure`: over verified TLS.
+    control's address; `foreign_cut`: it was cut there at least once; `unserved_heard`, `unserved_differ`: Hosts that do
+    not exist there, answered other than by a gateway's error, and answered differently from it. `not_hosted`: TLS
+    showed that this control does not serve the target. `known`: supplied texts found over plain HTTP; `known_secure`:
+    over verified TLS.
 
     `secure_cuts`: how every https exchange of the first hop was cut inside TLS, () if one was not; `inside_cuts`: the
     same for a control's page under the target's server name; `inside_heard`: names that the control does not serve,
@@ -103,6 +107,7 @@ def derive(evidence: Evidence) -> HttpFacts:
     over_plain = [e for e in evidence.foreign if e.endpoint.port == HTTP_PORT]
     foreign_cuts = [cut(e) for e in over_plain]
     answered = [e for e in over_plain if e.status is not None]
+    unserved = [e for e in evidence.foreign_neutral if e.status is not None and e.status not in GATEWAY_ERRORS]
     return HttpFacts(
         host=host,
         secure=evidence.secure[-1] if evidence.secure else None,
@@ -118,10 +123,8 @@ def derive(evidence: Evidence) -> HttpFacts:
         foreign_cuts=tuple(c for c in foreign_cuts if c is not None) if None not in foreign_cuts else (),
         foreign_cut=any(c is not None for c in foreign_cuts),
         foreign_same=sum(first is not None and is_same(first, e) for e in answered),
-        unserved_heard=sum(e.status is not None for e in evidence.foreign_neutral),
-        unserved_differ=sum(all(is_different(f, e) for f in answered) for e in evidence.foreign_neutral)
-        if answered
-        else 0,
+        unserved_heard=len(unserved),
+        unserved_differ=sum(all(is_different(f, e) for f in answered) for e in unserved) if answered else 0,
         not_hosted=any(_refutes(e) for e in evidence.foreign if e.endpoint.port != HTTP_PORT),
         secure_cuts=_cuts_inside(evidence.secure[0].exchanges if evidence.secure else ()),
         inside_cuts=_cuts_inside(evidence.inside),

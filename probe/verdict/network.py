@@ -53,10 +53,11 @@ class Control:
 
     @property
     def is_cut(self) -> bool:
-        """Whether every handshake got a connection and then silence or a reset. Where encrypted resolvers are cut as
-        well only the line's own resolver tells where the control is.
+        """Whether every handshake got a connection and then silence or a reset, before any answer: on a line that loses
+        large packets servers begin to speak. Where encrypted resolvers are cut as well only the line's own resolver
+        tells where the control is.
         """
-        cut = [h for h in self.shown if h.stage is not TlsStage.CONNECT and h.failure in CUTS]
+        cut = [h for h in self.shown if h.stage is TlsStage.CLIENT_HELLO and h.failure in CUTS]
         return 0 < len(cut) == len(self.shown)
 
     @property

@@ -36,13 +36,15 @@ VOUCHED = frozenset({Source.CONTROL, Source.FILE, Source.HANDSHAKE})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one endpoint over all attempts; `failure` is the last one where none succeeded."""
+    """What became of one endpoint over all attempts; `failure` is the last one where none succeeded. `from_target`: an
+    ICMP error came from the endpoint's own address."""
 
     endpoint: Endpoint
     connected: bool
     attempts: int
     failure: Failure | None
     icmp: tuple[IcmpKind | None, ...]
+    from_target: bool
 
     @property
     def is_repeated(self) -> bool:
@@ -106,6 +108,7 @@ def _outcome(endpoint: Endpoint, connects: Sequence[TcpConnect]) -> Outcome:
         attempts=len(mine),
         failure=None if connected else mine[-1].failure,
         icmp=tuple(c.icmp for c in mine),
+        from_target=any(c.icmp_from_target for c in mine),
     )
 
 
@@ -119,13 +122,12 @@ def _neutral_connects(facts: ReachFacts, bad: Outcome) -> bool:
 
 
 def _everything(facts: ReachFacts, kinds: frozenset[IcmpKind]) -> bool:
-    """Whether every endpoint failed, repeatedly and each time with such an ICMP error, while control connects."""
-    return (
-        bool(facts.outcomes)
-        and not facts.good
-        and all(
-            o.is_repeated and all(i in kinds for i in o.icmp) and _neutral_connects(facts, o) for o in facts.outcomes
-        )
+    """Whether every endpoint failed, repeatedly and each time with such an ICMP error of somebody else's, while control
+    connects. A server whose own firewall rejects us says so from its own address.
+    """
+    return bool(facts.outcomes) and all(
+        o.is_repeated and all(i in kinds for i in o.icmp) and not o.from_target and _neutral_connects(facts, o)
+        for o in facts.outcomes
     )
 
 
@@ -160,6 +162,12 @@ def _addresses(facts: ReachFacts) -> set[str]:
     return {o.endpoint.address for o in facts.outcomes}
 
 
+def _machines(facts: ReachFacts) -> int:
+    """How many machines there are at least: one may well have an address of each family."""
+    six = sum(":" in address for address in _addresses(facts))
+    return max(six, len(_addresses(facts)) - six)
+
+
 RULES: tuple[Rule[ReachFacts], ...] = (
     Rule(
         "reach.only_unvouched",
@@ -183,22 +191,23 @@ RULES: tuple[Rule[ReachFacts], ...] = (
             f"a router says that {f.host} is administratively prohibited, repeatedly and at every address: "
             f"{_listed(f.bad)}; a control's address connects"
         ),
-        "ICMP 'administratively prohibited', quoting our packets, twice at every endpoint, while control connects.",
+        "ICMP 'administratively prohibited', quoting our packets and not from the server itself, twice at every "
+        "endpoint, while control connects.",
         Strength.LIKELY,
         lambda _: (Mechanism.IP_UNREACHABLE,),
     ),
     Rule(
         "reach.unreachable",
         lambda f: (
-            len(_addresses(f)) >= MIN_UNREACHABLE_ADDRESSES
-            and _everything(f, UNREACHABLE | {IcmpKind.ADMIN_PROHIBITED})
+            _machines(f) >= MIN_UNREACHABLE_ADDRESSES and _everything(f, UNREACHABLE | {IcmpKind.ADMIN_PROHIBITED})
         ),
         State.BLOCKED,
         lambda f: (
             f"a router says that {f.host} is unreachable, repeatedly and at all its {len(_addresses(f))} addresses: "
             f"{_listed(f.bad)}; a control's address connects"
         ),
-        "ICMP 'unreachable', quoting our packets, twice at every endpoint of two addresses or more; control connects.",
+        "ICMP 'unreachable', quoting our packets and not from the server itself, twice at every endpoint of two "
+        "addresses or more of one family; control connects.",
         Strength.LIKELY,
         lambda _: (Mechanism.IP_UNREACHABLE,),
     ),

@@ -13,13 +13,16 @@ from probe.checks.addresses import dialable, is_literal, verified, verifies
 from probe.checks.dns import Evidence, is_invented, is_known
 from probe.failure import Failure
 from probe.model.observations import DnsQuery, DnsReply, Engine
-from probe.wire.bogon import is_bogon, is_private
+from probe.wire.bogon import is_bogon, is_internal, is_private
 
 MIN_FAILED_HANDSHAKES = 2  # at one address: a single handshake may fail by loss (design §3, 6: repeat it)
 MIN_CONTROLS_FOR_SILENCE = 2  # resolvers that must agree before an address that merely fails is called forged
 MIN_RACED_ERRORS = 2  # an error before a true answer: once may be a resolver's own retry, twice is a race
 WRONG_SERVER = frozenset({Failure.SSL_UNKNOWN_AUTHORITY, Failure.SSL_INVALID_HOSTNAME})
 NULL_ADDRESSES = frozenset({"0.0.0.0", "::"})  # noqa: S104 - nothing is bound: what filters in homes answer for advertisers
+
+# Addresses inside a country's network at which its notice is known to stand: Iran (Aryan et al., FOCI 2013).
+NOTICE_ADDRESSES = frozenset({"10.10.34.34", "10.10.34.35", "10.10.34.36"})
 
 
 class Outcome(StrEnum):
@@ -28,6 +31,7 @@ class Outcome(StrEnum):
     GENUINE = "genuine"
     RACED = "raced"  # a false answer, then the true one, to one question
     BOGON = "bogon"
+    INTERNAL = "internal"  # an address as servers inside a network have, which nobody outside can look at
     NULL = "null"
     FOREIGN_CERTIFICATE = "foreign_certificate"  # who is at its addresses cannot prove the name
     UNUSABLE = "unusable"  # nobody at its addresses shakes hands
@@ -40,7 +44,15 @@ class Outcome(StrEnum):
     OTHER = "other"
 
 
-LIES = (Outcome.RACED, Outcome.BOGON, Outcome.FOREIGN_CERTIFICATE, Outcome.UNUSABLE, Outcome.NULL)
+# False if control is right; which of them accuse, and with what beside them, is for the rules.
+LIES = (
+    Outcome.RACED,
+    Outcome.BOGON,
+    Outcome.INTERNAL,
+    Outcome.FOREIGN_CERTIFICATE,
+    Outcome.UNUSABLE,
+    Outcome.NULL,
+)
 _FAILED = {
     Failure.DNS_NXDOMAIN: Outcome.NXDOMAIN,
     Failure.DNS_REFUSED: Outcome.REFUSED,
@@ -57,7 +69,9 @@ class Resolution:
 
     `neutral_resolves`: the neutral name got other addresses through the same server, in the same run: it is alive and
     does not send everybody to one place. `like_nothing`: a name that cannot exist got the same addresses.
-    `other_source`: an answer came from an address that was not asked. `family`: "" or the one that alone is affected.
+    `forges_below`: a name that cannot exist below the target's gets addresses, one below the neutral name gets none.
+    `other_source`: an answer came from an address that was not asked; `other_source_for_all`: for a neutral name too.
+    `family`: "" or the one that alone is affected.
     """
 
     server: str
@@ -68,7 +82,9 @@ class Resolution:
     neutral_resolves: bool
     like_everything: bool
     like_nothing: bool
+    forges_below: bool
     other_source: bool
+    other_source_for_all: bool
     family: str
 
     @property
@@ -107,7 +123,8 @@ class Knowledge:
         if all(a in NULL_ADDRESSES for a in literals):
             return Outcome.NULL if self.control else Outcome.UNTESTED
         if all(self.is_bogus(a) for a in literals):
-            return Outcome.BOGON
+            own = all(is_internal(a) and a not in NOTICE_ADDRESSES for a in literals)
+            return Outcome.INTERNAL if own else Outcome.BOGON
         if all(self.is_bogus(a) or a in self.foreign for a in literals):
             return Outcome.FOREIGN_CERTIFICATE
         if all(self.is_bogus(a) or a in self.foreign or a in self.unusable for a in literals):
@@ -140,7 +157,7 @@ def resolutions(evidence: Evidence) -> tuple[Resolution, ...]:
     known = knowledge(evidence)
     servers = dict.fromkeys(q.resolver_address for q in evidence.system if q.engine is Engine.UDP)
     found = [
-        _resolution(server, [q for q in evidence.system if _is_of(q, server)], evidence.decoy, known)
+        _resolution(server, evidence, known)
         for server in (*servers, "")
         if any(_is_of(q, server) for q in evidence.system)
     ]
@@ -153,18 +170,19 @@ def _is_of(query: DnsQuery, server: str) -> bool:
     return query.engine is Engine.UDP and query.resolver_address == server
 
 
-def _resolution(server: str, queries: list[DnsQuery], decoy: Sequence[DnsQuery], known: Knowledge) -> Resolution:
+def _resolution(server: str, evidence: Evidence, known: Knowledge) -> Resolution:
+    queries = [q for q in evidence.system if _is_of(q, server)]
     only_ipv6 = bool(known.control) and all(":" in address for address in known.control)
     found = _of_one_kind(server, [q for q in queries if only_ipv6 or q.query_type != "AAAA"], known)
     second = _of_one_kind(server, [q for q in queries if q.query_type == "AAAA"], known)
-    if found.outcome is Outcome.TIMEOUT and any(q.replies for q in queries):
+    if found.outcome is Outcome.TIMEOUT and any(_counts(q) for q in queries):
         found = replace(found, outcome=Outcome.OTHER)  # it does answer about this name, if only for IPv6
     if second.outcome in LIES and found.outcome not in LIES:
         found = replace(second, family="IPv6")
     elif only_ipv6 and found.outcome is Outcome.NO_ANSWER:
         found = replace(found, outcome=Outcome.OTHER)  # routers that filter AAAA do this to everybody
     found = replace(found, attempts=sum(q.query_type != "AAAA" for q in queries))
-    decoys = [q for q in decoy if _is_of(q, server) and (q.query_type == "AAAA") is (found.family != "")]
+    decoys = [q for q in evidence.decoy if _is_of(q, server) and (q.query_type == "AAAA") is (found.family != "")]
     neutral = [q.addresses for q in decoys if not is_invented(q.hostname) and _says_something(q, found.family)]
     invented = [q.addresses for q in decoys if is_invented(q.hostname) and q.addresses]
     mine = set(found.addresses)
@@ -173,13 +191,31 @@ def _resolution(server: str, queries: list[DnsQuery], decoy: Sequence[DnsQuery],
         neutral_resolves=any(mine.isdisjoint(addresses) for addresses in neutral),
         like_everything=any(not mine.isdisjoint(addresses) for addresses in neutral),
         like_nothing=any(not mine.isdisjoint(addresses) for addresses in invented),
+        forges_below=_forges_below(server, evidence, known),
         other_source=any(_came_from_elsewhere(q) for q in queries),
+        other_source_for_all=any(_came_from_elsewhere(q) for q in decoys),
     )
 
 
+def _counts(query: DnsQuery) -> bool:
+    """Whether some reply came from where the question went."""
+    return any(r.source in ("", query.resolver_address) for r in query.replies)
+
+
+def _forges_below(server: str, evidence: Evidence, known: Knowledge) -> bool:
+    """Whether the server gave untrue addresses for a name that cannot exist below the target's, to which control says
+    that there is none, and no address for one that cannot exist below a neutral name."""
+    control = any(q.failure is Failure.DNS_NXDOMAIN for q in evidence.below_control)
+    invented = [q for q in evidence.decoy if _is_of(q, server) and is_invented(q.hostname)]
+    denied = any(q.failure is Failure.DNS_NXDOMAIN for q in invented) and not any(q.addresses for q in invented)
+    given = [q.addresses for q in evidence.below if _is_of(q, server) and q.addresses]
+    return control and denied and any(known.outcome(addresses) is not Outcome.GENUINE for addresses in given)
+
+
 def _says_something(query: DnsQuery, family: str) -> bool:
-    """Whether the neutral name resolved; that it has no IPv6 address is an honest answer too."""
-    return bool(query.addresses) or (family != "" and query.failure is Failure.DNS_NO_ANSWER)
+    """Whether the neutral name resolved; that it has no IPv6 address is an honest answer too, if no other follows."""
+    none = query.failure is Failure.DNS_NO_ANSWER and not any(r.addresses for r in query.replies)
+    return bool(query.addresses) or (family != "" and none)
 
 
 def _came_from_elsewhere(query: DnsQuery) -> bool:
@@ -209,7 +245,9 @@ def _of_one_kind(server: str, queries: list[DnsQuery], known: Knowledge) -> Reso
         neutral_resolves=False,
         like_everything=False,
         like_nothing=False,
+        forges_below=False,
         other_source=False,
+        other_source_for_all=False,
         family="",
     )
 

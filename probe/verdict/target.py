@@ -13,6 +13,7 @@ from probe.verdict.rules import RULES_VERSION, Rule, first_match
 from probe.verdict.subject import Judged, accuses
 
 FOLLOWED_BY_HOPS = ("reach", "tls")  # the checks whose findings `hops` looks for a place of
+AT_HOME = Hop(after=0, before=1)  # this machine or its first router: a filter of the household's is never excluded
 ORDER = (State.BLOCKED, State.THROTTLED, State.WITHHELD, State.DOWN, State.INCONCLUSIVE, State.OK)
 
 
@@ -138,12 +139,12 @@ def judge(measurements: Sequence[Judged], network: Network) -> Verdict:
     )
     if network.state is not NetworkState.OK or not facts.winners:
         return verdict
-    confirmed = any(w.verdict.strength is Strength.CONFIRMED for w in facts.winners)
+    hop = verdict.facts.hop
+    confirmed = any(w.verdict.strength is Strength.CONFIRMED for w in facts.winners) and hop != AT_HOME
     claims = [w.verdict.strength for w in facts.winners if w.verdict.strength is not None]
     strength = (Strength.CONFIRMED if confirmed else Strength.LIKELY) if claims else None
     deciding = dict.fromkeys(rule for w in facts.winners for rule in w.verdict.rule_ids)
-    hop = verdict.facts.hop
-    place = f", between hops {hop.after} and {hop.before}" if hop and not facts.winners[0].verdict.facts.hop else ""
+    place = f"; it happens {hop}" if hop and not facts.winners[0].verdict.facts.hop else ""
     return replace(
         verdict,
         reason=verdict.reason + place,

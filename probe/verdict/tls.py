@@ -55,26 +55,46 @@ def _by_name(facts: TlsFacts, *, abrupt: bool, alerts: bool) -> Address | None:
     return None
 
 
+def _cut_elsewhere(facts: TlsFacts) -> bool:
+    """Whether the name is cut at a control's address, which answered another name that it does not serve: a control
+    that resets or ignores every foreign name cuts the target's as well.
+    """
+    return facts.foreign_cut and facts.unserved_heard > 0
+
+
 def _confirmed(facts: TlsFacts) -> Address | None:
-    return _by_name(facts, abrupt=True, alerts=False) if facts.foreign_cut else None
+    always = _cut_elsewhere(facts) and facts.foreign_first is not None
+    return _by_name(facts, abrupt=True, alerts=False) if always else None
 
 
 def _likely(facts: TlsFacts) -> Address | None:
-    return _by_name(facts, abrupt=False, alerts=True) if facts.foreign_cut else None
+    return _by_name(facts, abrupt=False, alerts=True) if _cut_elsewhere(facts) else None
 
 
 def _here_alone(facts: TlsFacts) -> Address | None:
     """Where the name alone is cut, and nothing shows the same at a control's address: a proxy whose own server for it
     is gone does that. Such a proxy passes each name on by SNI, and answers other names itself.
     """
-    return None if facts.foreign_cut else _by_name(facts, abrupt=False, alerts=True)
+    return None if _cut_elsewhere(facts) else _by_name(facts, abrupt=False, alerts=True)
+
+
+def _alike_at_control(facts: TlsFacts) -> tuple[Address, ...]:
+    """The addresses where the name is cut as it is at a control's address that answers other unserved names."""
+    if len(facts.foreign) < MIN_ATTEMPTS or facts.unserved_heard < MIN_NEUTRAL:
+        return ()
+    return tuple(a for a in facts.bad if _is_cut(a) and set(a.kinds) & set(facts.foreign))
 
 
 def _at_control(facts: TlsFacts) -> Address | None:
-    """The first address where the name is cut as it is at a control's address that answers other unserved names."""
-    if len(facts.foreign) < MIN_ATTEMPTS or facts.unserved_heard < MIN_NEUTRAL:
-        return None
-    return next((a for a in facts.bad if _is_cut(a) and set(a.kinds) & set(facts.foreign)), None)
+    """Such an address where a server was heard between two cuts of the name as well."""
+    return next((a for a in _alike_at_control(facts) if a.completed + a.alerted), None)
+
+
+def _at_control_alone(facts: TlsFacts) -> Address | None:
+    """Such an address where no name is answered, so that nothing there shows whose doing the cut is; at the control the
+    name comes last, and a door that bans who knocks often would shut just then.
+    """
+    return next(iter(_alike_at_control(facts)), None)
 
 
 def _shut_out(facts: TlsFacts) -> Address | None:
@@ -86,6 +106,8 @@ def _shut_out(facts: TlsFacts) -> Address | None:
     """
     if facts.unserved_heard < MIN_NEUTRAL or not facts.own_valid or facts.foreign_first not in ABRUPT:
         return None
+    if facts.foreign_tries < MIN_ATTEMPTS:
+        return None  # an overloaded server falls silent like this, and a single loss elsewhere would accuse it
     for address in facts.bad:
         repeated = address.attempts >= MIN_ATTEMPTS and set(address.kinds) <= SHUT_OUT_KINDS
         same = address.kinds[0] is facts.foreign_first and Kind.CONNECT in address.kinds
@@ -95,8 +117,8 @@ def _shut_out(facts: TlsFacts) -> Address | None:
 
 
 def _impersonated(facts: TlsFacts) -> Address | None:
-    """The first address that shows the name an untrusted chain every time, and a neutral name one that is valid for
-    the target."""
+    """The first address that shows the name an untrusted chain every time, and all neutral names one certificate,
+    valid for the target and of another authority."""
     for address in facts.bad:
         untrusted = address.attempts >= MIN_ATTEMPTS and address.untrusted == address.attempts
         if untrusted and address.vouched and facts.own_valid and not _family_has_good(facts, address):
@@ -105,7 +127,8 @@ def _impersonated(facts: TlsFacts) -> Address | None:
 
 
 def _accused(facts: TlsFacts) -> Address | None:
-    return _confirmed(facts) or _at_control(facts) or _likely(facts) or _impersonated(facts) or _shut_out(facts)
+    sure = _confirmed(facts) or _at_control(facts)
+    return sure or _likely(facts) or _at_control_alone(facts) or _impersonated(facts) or _shut_out(facts)
 
 
 def _means(kinds: tuple[Kind, ...], *, sni: bool) -> tuple[Mechanism, ...]:
@@ -206,7 +229,7 @@ RULES: tuple[Rule[TlsFacts], ...] = (
         State.BLOCKED,
         _sentence(_confirmed, "while {neutral} neutral names complete there"),
         "Reset or silence after the ClientHello, every time, where at least two neutral names complete: only the name "
-        "differs. At a control's address it is cut as well.",
+        "differs. At a control's address that answers foreign names it is cut as well, every time.",
         Strength.CONFIRMED,
         _mechanisms(_confirmed),
     ),
@@ -215,7 +238,8 @@ RULES: tuple[Rule[TlsFacts], ...] = (
         lambda f: _at_control(f) is not None,
         State.BLOCKED,
         _sentence(_at_control, "and the same at a control's address that answers other names it does not serve"),
-        "The name is cut at its own address and in the same way at a control's, which answers other foreign names.",
+        "The name is cut at its own address, where a server answers a neutral name, be it with an alert, and in the "
+        "same way at a control's, which answers other foreign names.",
         Strength.CONFIRMED,
         _mechanisms(_at_control),
     ),
@@ -224,18 +248,28 @@ RULES: tuple[Rule[TlsFacts], ...] = (
         lambda f: _likely(f) is not None,
         State.BLOCKED,
         _sentence(_likely, "while {neutral} neutral names are answered there, be it with an alert"),
-        "The name is cut or closed every time, at a control's address too; neutral names are answered, some only by an "
-        "alert: a server was heard.",
+        "The name is cut or closed every time, and at a control's address that answers foreign names; neutral names "
+        "are answered, some only by an alert: a server was heard.",
         Strength.LIKELY,
         _mechanisms(_likely),
+    ),
+    Rule(
+        "tls.cut_at_control_too",
+        lambda f: _at_control_alone(f) is not None,
+        State.BLOCKED,
+        _sentence(_at_control_alone, "and the same at a control's address that answers other names it does not serve"),
+        "The name is cut at its own address, where no name is answered, and in the same way at a control's, which "
+        "answers other foreign names.",
+        Strength.LIKELY,
+        _mechanisms(_at_control_alone),
     ),
     Rule(
         "tls.impersonated",
         lambda f: _impersonated(f) is not None,
         State.BLOCKED,
-        _sentence(_impersonated, "while the same address shows a neutral name one that is valid for the target"),
-        "The name is shown a chain of no trusted authority, every time, where a neutral name at the same address is "
-        "shown one valid for the target, and the control's own is valid: only the name differs.",
+        _sentence(_impersonated, "while the same address shows neutral names one that is valid for the target"),
+        "The name is shown a chain of no trusted authority, every time, where every neutral name at the same address "
+        "is shown one certificate, another authority's and valid for the target; the control's own is valid.",
         Strength.LIKELY,
         lambda _: (Mechanism.TLS_MITM,),
     ),
@@ -257,7 +291,7 @@ RULES: tuple[Rule[TlsFacts], ...] = (
         State.INCONCLUSIVE,
         _sentence(
             _here_alone,
-            "while {neutral} neutral names are answered there, and it was not cut at a control's address: a dead "
+            "while {neutral} neutral names are answered there, and nothing shows it cut at a control's address: a dead "
             "server behind a shared door looks like this",
         ),
         "The name is cut at its own address, where others are answered, and was not cut at a control's: the server "

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
+MIN_VOUCHED = 2  # neutral names shown one certificate: one alone may have met another of many servers
 NETWORK_KINDS = frozenset({Kind.RESET, Kind.CLOSED, Kind.TIMEOUT, Kind.LATE_TIMEOUT})
 SHUT_OUT_KINDS = NETWORK_KINDS | {Kind.CONNECT}  # what is seen once a pair of addresses is punished
 _KINDS = {
@@ -56,8 +57,8 @@ class Address:
     """The target's name at one address: how it failed each time (empty: it completed in the end), and what neutral
     names did there: `completed` handshakes, `alerted` ones (refused by a server, so heard), `failed` ones.
 
-    `untrusted`: how often the target's name was shown a chain that ends at no trusted authority; `vouched`: a neutral
-    name there was shown one that is valid for the target's.
+    `untrusted`: how often the target's name was shown a chain that ends at no trusted authority; `vouched`: every
+    neutral name there was shown one certificate of another issuer, and it is valid for the target's name.
     """
 
     endpoint: Endpoint
@@ -81,11 +82,11 @@ class Address:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFacts:
     """What the rules read. `foreign`: how the target's name failed at a control's address, () if a server answered;
-    `foreign_cut`: it was cut there at least once, whoever did it;
-    `foreign_first`: how it failed at the first try, None if it did not or where a later try was answered.
-    `unserved_heard`: names that the control does not serve either and that a server answered there. `own_valid`,
-    `own_invalid`: the control's own name there, with a valid or invalid chain. `impostor`: the certificate of an
-    interceptor, shown for the target's name at its own address and at a control's, and to no other name there.
+    `foreign_cut`: it was cut there at least once, whoever did it; `foreign_first`: how it failed at the first of
+    `foreign_tries`, None if it did not or where a later try was answered. `unserved_heard`: names that the control does
+    not serve either and that a server answered there. `own_valid`, `own_invalid`: the control's own name there, with a
+    valid or invalid chain. `impostor`: the certificate of an interceptor, shown for the target's name at its own
+    address and at a control's, and to no other name there.
     """
 
     hostname: str
@@ -93,6 +94,7 @@ class TlsFacts:
     foreign: tuple[Kind, ...]
     foreign_cut: bool
     foreign_first: Kind | None
+    foreign_tries: int
     unserved_heard: int
     own_valid: int
     own_invalid: int
@@ -121,6 +123,7 @@ def derive(evidence: Evidence) -> TlsFacts:
         else (),
         foreign_cut=any(k in NETWORK_KINDS for k in foreign_kinds),
         foreign_first=foreign_kinds[0] if foreign_kinds and set(foreign_kinds) <= SHUT_OUT_KINDS else None,
+        foreign_tries=len(foreign_kinds),
         unserved_heard=sum(answers(h) for h in unserved),
         own_valid=sum(is_good(h) for h in own),
         own_invalid=sum(h.verify_failure is not None for h in own),
@@ -140,8 +143,24 @@ def _address(evidence: Evidence, endpoint: Endpoint) -> Address:
         alerted=sum(h.alert is not None for h in neutral),
         failed=sum(not answers(h) for h in neutral),
         untrusted=sum(h.verify_failure is Failure.SSL_UNKNOWN_AUTHORITY for h in tried),
-        vouched=any(is_good(h) for h in evidence.vouching if h.endpoint == endpoint),
+        vouched=_is_vouched(tried, neutral, [h for h in evidence.vouching if h.endpoint == endpoint]),
     )
+
+
+def _is_vouched(
+    tried: Sequence[TlsHandshake], neutral: Sequence[TlsHandshake], vouching: Sequence[TlsHandshake]
+) -> bool:
+    """Whether neutral names, two at least, are all shown the certificate that is valid for the target, and the target
+    never one of that issuer.
+
+    Behind a balancer of which one server is badly kept names meet now this certificate, now that, and a server that
+    forgets the authority's intermediate certificate for one name forgets it beside a good chain of the same issuer.
+    """
+    good = {h.certificate.sha256: h.certificate.issuer for h in vouching if is_good(h) and h.certificate is not None}
+    shown = [h.certificate.sha256 for h in neutral if h.failure is None and h.certificate is not None]
+    issuers = {h.certificate.issuer for h in tried if h.certificate is not None}
+    alike = len(shown) >= MIN_VOUCHED and good.keys() >= set(shown)
+    return alike and issuers.isdisjoint(good.values())
 
 
 def _impostor(evidence: Evidence, unserved: Sequence[TlsHandshake]) -> Certificate | None:

@@ -34,6 +34,9 @@ _PRIVATE = _networks(
     )
 )
 
+# Where a provider or an office may run a server of its own that the rest of the world reaches elsewhere.
+_INTERNAL = _networks(("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
+
 _BOGON = _PRIVATE + _networks(
     (
         "100.64.0.0/10",  # carrier-grade NAT
@@ -66,6 +69,14 @@ def is_private(address: str) -> bool:
     Raises ValueError when `address` is not a literal.
     """
     return _is_in(_PRIVATE, _plain(address))
+
+
+def is_internal(address: str) -> bool:
+    """Whether a server of this network's own may have `address`: RFC 1918, RFC 6598 (carrier-grade NAT), unique-local.
+
+    Raises ValueError when `address` is not a literal.
+    """
+    return _is_in(_INTERNAL, _plain(address))
 
 
 def is_bogon(address: str) -> bool:

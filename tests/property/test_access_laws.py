@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.checks import dns, http, reach, tls
+from probe.checks.forgery import Page
 from probe.failure import Failure
 from probe.model.observations import (
     DnsQuery,
@@ -44,7 +45,7 @@ ADDRESSES = ("192.0.2.10", "192.0.2.11", "2001:db8::10")
 UNKNOWN = ("203.0.113.66", "203.0.113.67", "2001:db8:ffff::66")
 SERVERS = (SERVER, "192.168.1.1")
 CONTROLS = {
-    "dns": ("control", "decoy", "control_handshakes"),
+    "dns": ("control", "decoy", "control_handshakes", "below_control", "nowhere_neutral"),
     "reach": ("neutral",),
     "tls": ("neutral", "nameless", "foreign_neutral", "foreign"),
     "http": ("neutral", "foreign_neutral", "foreign"),
@@ -111,6 +112,17 @@ def hands(
     return st.builds(make, st.sampled_from(addresses), st.sampled_from(names), ending)
 
 
+PAGES = st.builds(
+    Page,
+    exchange=st.builds(
+        exchange,
+        st.just(f"http://{HOST}/"),
+        address=st.sampled_from(UNKNOWN),
+        status=st.sampled_from([None, 200, 451]),
+        body=st.sampled_from(["", "welcome", "blocked by order"]),
+    ),
+    known_blockpages=st.sampled_from([(), ("supplied",)]),
+)
 DNS_EVIDENCE = st.builds(
     dns.Evidence,
     hostname=st.just(HOST),
@@ -127,6 +139,13 @@ DNS_EVIDENCE = st.builds(
     decoy=several(system_queries(dns_answers("198.51.100.9", *UNKNOWN), "example.com")),
     handshakes=several(hands(*UNKNOWN), 6),
     control_handshakes=several(hands(*ADDRESSES)),
+    below=several(system_queries(dns_answers(*ADDRESSES, *UNKNOWN), f"no-such-name-1.{HOST}"), 2),
+    below_control=several(st.builds(query, st.just(Engine.DOH), dns_answers(*ADDRESSES), server=st.just("one")), 1),
+    nowhere=several(st.builds(query, st.just(Engine.UDP), dns_answers(*ADDRESSES, *UNKNOWN, "0.0.0.0")), 1),
+    nowhere_neutral=several(
+        st.builds(query, st.just(Engine.UDP), dns_answers("198.51.100.9"), host=st.just("example.com")), 2
+    ),
+    pages=several(PAGES, 2),
 )
 
 CONNECTS = st.builds(

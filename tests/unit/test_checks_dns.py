@@ -1,14 +1,31 @@
 """Does the check of DNS ask what its judge needs, in order, and dial nothing that it must not?"""
 
+from dataclasses import replace
+
 import pytest
 
+from probe.checks.context import ControlSite
 from probe.checks.dns import Evidence, gather, is_invented
 from probe.failure import Failure
 from probe.model.observations import DnsQuery, Engine, TlsHandshake
 from probe.model.results import CannotRun, ProblemReason, State
 from probe.model.targets import Endpoint
 from probe.verdict.dns import judge
-from tests.fakes import ADDRESS, FORGED, HOST, SECOND_ADDRESS, SERVER, Answer, ScriptedNet, context, handshake, query
+from tests.fakes import (
+    ADDRESS,
+    CONTROL_ADDRESS,
+    FORGED,
+    HOST,
+    RESOLVERS,
+    SECOND_ADDRESS,
+    SERVER,
+    Answer,
+    ScriptedNet,
+    context,
+    exchange,
+    handshake,
+    query,
+)
 
 
 def truth(_who: str, host: str, kind: str) -> Answer:
@@ -73,7 +90,7 @@ async def test_a_forged_address_is_shaken_hands_with_twice() -> None:
     forged = net((FORGED,))
     forged.on_handshake = hands
     found = await gather(context(forged))
-    assert judge(found).rule_ids == ("dns.foreign_certificate",)
+    assert judge(found).rule_ids == ("dns.another_server",)
     assert [h.endpoint.address for h in found.handshakes] == [FORGED, FORGED]
     assert [h.endpoint.address for h in found.control_handshakes] == [ADDRESS]
 
@@ -131,3 +148,63 @@ async def test_an_address_needs_no_resolver() -> None:
     with pytest.raises(CannotRun) as refusal:
         await gather(context(net(), "192.0.2.1:443"))
     assert refusal.value.problem.reason is ProblemReason.NOTHING_TO_MEASURE
+
+
+def stranger(endpoint: Endpoint, name: str | None, _verified: str | None) -> TlsHandshake:
+    wrong = Failure.SSL_INVALID_HOSTNAME if endpoint.address == FORGED else None
+    return handshake(endpoint.address, name, verify=wrong)
+
+
+async def test_an_injector_answers_where_no_resolver_is() -> None:
+    def udp(server: str, host: str, kind: str) -> Answer:
+        if host.endswith(HOST):
+            return (FORGED,) if kind == "A" else Failure.DNS_NO_ANSWER
+        return Failure.GENERIC_TIMEOUT if server == CONTROL_ADDRESS else truth(server, host, kind)
+
+    forged = net()
+    forged.on_udp, forged.on_handshake = udp, stranger
+    found = await gather(context(forged))
+    assert judge(found).rule_ids == ("dns.answered_where_no_resolver_is",)
+    there = [call[2] for call in forged.calls if call[:2] == ("udp", CONTROL_ADDRESS)]
+    assert there[1] == HOST
+    assert len(there) == 3
+    assert HOST not in (there[0], there[2])
+    assert [q.hostname.partition(".")[2] for q in found.below] == [HOST]
+
+
+async def test_a_lying_resolver_is_told_by_names_that_cannot_exist() -> None:
+    def udp(server: str, host: str, kind: str) -> Answer:
+        if server == CONTROL_ADDRESS:
+            return Failure.GENERIC_TIMEOUT
+        return (FORGED,) if host.endswith(HOST) and kind == "A" else truth(server, host, kind)
+
+    lying = net((FORGED,))
+    lying.on_udp, lying.on_handshake = udp, stranger
+    found = await gather(context(lying))
+    assert judge(found).rule_ids == ("dns.forged_below",)
+    assert [len(part) for part in (found.nowhere, found.nowhere_neutral, found.below_control)] == [1, 1, 1]
+
+
+async def test_the_page_at_a_forged_address_is_read_and_private_ones_are_not() -> None:
+    forged = net((FORGED, "10.0.0.7"))
+    forged.on_handshake = stranger
+    forged.on_fetch = lambda r: exchange(r.url, address=r.endpoint.address, host=r.host, body="our own words, in short")
+    found = await gather(context(forged, known_blockpages={"ours": "our own words"}))
+    assert judge(found).rule_ids == ("dns.leads_to_notice",)
+    assert [call[1:] for call in forged.calls if call[0] == "fetch"] == [(f"{FORGED}:80", f"http://{HOST}/")]
+
+
+async def test_nothing_is_looked_for_where_an_address_proves_itself() -> None:
+    clean = net((SECOND_ADDRESS,))
+    found = await gather(context(clean))
+    assert (found.below, found.nowhere, found.pages) == ((), (), ())
+    assert not [call for call in clean.calls if call[0] == "fetch" or call[1] == CONTROL_ADDRESS]
+
+
+async def test_no_host_is_asked_that_is_the_targets_or_a_resolver() -> None:
+    forged = net((FORGED,))
+    forged.on_handshake = stranger
+    own = ControlSite(name="www.example.com", endpoint=Endpoint(address=ADDRESS, port=443), answers_plain_http=True)
+    resolver = replace(own, endpoint=Endpoint(address=RESOLVERS[0].address, port=443))
+    found = await gather(context(forged, control_sites=(own, resolver)))
+    assert (found.nowhere, found.nowhere_neutral) == ((), ())

@@ -64,7 +64,10 @@ def path(
             if limit in silent:
                 return limited_connect(endpoint.address, limit, TIMEOUT)
             return limited_connect(endpoint.address, limit, router=limit)
-        return limited_connect(endpoint.address, limit, how if is_target else None, icmp if is_target else None)
+        said = behind if icmp is not None else None
+        if is_target:
+            return limited_connect(endpoint.address, limit, how, icmp, said)
+        return limited_connect(endpoint.address, limit)
 
     return ScriptedNet(on_limited_connect=answer)
 
@@ -105,6 +108,22 @@ async def test_routers_that_never_answer() -> None:
 async def test_loss_is_made_up_for(behind: int) -> None:
     verdict = judge(await found_on(path(behind, TIMEOUT, loss=0.1)))
     assert verdict.state is (State.BLOCKED if behind == 3 else State.INCONCLUSIVE)
+
+
+async def test_routers_that_limit_their_answers_do_not_make_a_dead_server_look_dropped() -> None:
+    """Two routers of the trunk speak half the time, to anybody; behind them the server is dead."""
+    accused = 0
+    for seed in range(200):
+        random, plain = Random(seed), path(ROUTERS, TIMEOUT).on_limited_connect
+
+        def answer(endpoint: Endpoint, limit: int, random: Random = random) -> LimitedConnect:
+            if limit in (ROUTERS - 1, ROUTERS) and random.random() < 0.5:
+                return limited_connect(endpoint.address, limit, TIMEOUT)
+            return plain(endpoint, limit)  # noqa: B023
+
+        made = await found_on(ScriptedNet(on_limited_connect=answer))
+        accused += judge(made).state is State.BLOCKED
+    assert accused <= 1
 
 
 async def test_what_is_silent_is_tried_thrice_beside_a_neutral_packet() -> None:

@@ -93,7 +93,8 @@ async def test_servers_that_refuse_neutral_names_leave_it_to_the_control() -> No
 
 async def test_an_address_that_is_punished_for_every_name_leaves_it_to_the_control() -> None:
     found = await gather(context(censored(all_at=ADDRESS), prior=prior(ADDRESS)))
-    assert judge(found).rule_ids == ("tls.cut_by_name_at_control",)
+    verdict = judge(found)
+    assert (verdict.rule_ids, verdict.strength) == (("tls.cut_at_control_too",), Strength.LIKELY)
 
 
 async def test_one_lost_neutral_handshake_is_made_up_for() -> None:

@@ -477,6 +477,23 @@ async def test_a_download_leaves_the_upload_its_bytes() -> None:
     assert "byte budget" in verdict.reason
 
 
+async def test_where_few_bytes_are_left_transfers_are_smaller_and_finish() -> None:
+    """As an upload after a download that took many pairs."""
+    evidence = await gather(context(FakeNet(rate=slow_name(140e3)), media(down=()), budget=900_000))
+    assert evidence.upload is not None and evidence.upload.num_bytes == 64 * KIB
+    assert not evidence.upload.budget_hit
+    assert judge(evidence).rule_ids == ("goodput.name_slower_at_target",)
+
+
+async def test_long_round_trips_ask_for_larger_transfers() -> None:
+    def far(request: TransferRequest, made: Transfer) -> Transfer:
+        info = replace(made.tcp_after, min_rtt_seconds=0.6) if made.tcp_after is not None else None
+        return replace(made, tcp_after=info)
+
+    evidence = await gather(context(FakeNet(rate=lambda _: 0.5e6, answer=far), media(up=())))
+    assert evidence.download is not None and 100 * KIB < evidence.download.num_bytes <= 256 * KIB
+
+
 @pytest.mark.parametrize("budget", [0, 100_000, 600_000, 1_500_000])
 async def test_the_budget_is_never_exceeded_and_is_named(budget: int) -> None:
     net = FakeNet(rate=slow_name(140e3))

@@ -82,6 +82,8 @@ def test_flows_that_show_nothing_are_of_unknown_means() -> None:
         ((15_000,) * 5, 15_900),
         ((15_000, 14_000, 3_000, 13_000, 6_000), 15_900),  # holes of a lossy line before the freeze
         ((15_000, 9_000, 3_000, 11_000, 6_000), None),
+        ((15_000, 9_000, 3_000, 14_900, 6_000), None),
+        ((15_000, 9_000, 3_000, 15_000, 6_000, 15_000, 8_000), 15_900),
     ],
 )
 def test_the_offset_of_a_freeze_is_the_farthest_that_most_reach(offsets: Sequence[int], offset: int | None) -> None:
@@ -94,6 +96,8 @@ def test_a_freeze_stays_one_where_a_single_flow_never_began() -> None:
     lost = replace(stalled(), num_bytes=0, series=Series(), t_request=None, t_first_byte=None)
     assert stand_still([stalled(), stalled(), lost, stalled(), stalled()])
     assert stand_still([stalled(), stalled(), lost, lost, stalled()])
+    brief = transfer(Arm.TARGET, steady(18e6), curve=stalled_curve(15_040, t0=0.0), limit_seconds=0.5)
+    assert stand_still([stalled(), stalled(), stalled(), brief, brief])  # handshakes differ by some bytes
     assert not stand_still([stalled(), stalled(), lost, lost, lost])
     assert not stand_still([stalled(), stalled(), flow(policed()), lost, stalled()])
     assert not stand_still([])

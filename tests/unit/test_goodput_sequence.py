@@ -88,6 +88,26 @@ def test_flows_far_below_the_line_need_not_be_even() -> None:
     assert decided(*found) is Decision.CONFIRMED
 
 
+def test_losses_in_the_middles_of_a_few_flows_are_not_a_limit() -> None:
+    """A whole transfer nearly as fast as its control's, on a line that is calm otherwise: seven pairs, or none."""
+    wholes = (0.6, 0.4, 0.9, 0.5, 0.4, 0.5, 0.4)
+    middles = (0.25, 0.3, 0.2, 0.33, 0.25, 0.2, 0.3)
+    found = [pair(a, whole=b, again=i >= 3) for i, (a, b) in enumerate(zip(middles, wholes, strict=True))]
+    assert decided(*found[:6]) is Decision.SLOWER
+    assert decided(*found) is Decision.CONFIRMED
+    even = [pair(0.25, whole=whole, again=i >= 3) for i, whole in enumerate(wholes)]
+    assert decided(*even[:5]) is Decision.CONFIRMED  # as a policer behind its burst
+
+
+def test_flows_that_lose_packets_are_found_by_their_number() -> None:
+    """Neither even nor all far apart, and so far below that chance can hardly be it."""
+    rates = (1.0e6, 0.4e6, 1.0e6, 0.6e6, 1.9e6, 2.4e6, 3.0e6, 1.0e6, 0.5e6, 0.7e6)
+    line = (11e6, 6e6, 11e6, 11e6, 5e6, 10.5e6, 4.5e6, 4.2e6, 10.6e6, 10.8e6)
+    found = [pair(a / b, line=b, again=i >= 3) for i, (a, b) in enumerate(zip(rates, line, strict=True))]
+    assert decided(*found[:8]) is Decision.SLOWER
+    assert decided(*found) is Decision.CONFIRMED
+
+
 def test_an_accident_on_an_uneven_line_is_cleared_by_its_repetition() -> None:
     first = [pair(0.3, line=line) for line in UNEVEN[:4]]
     again = [pair(1.1, line=line, again=True) for line in UNEVEN[:6]]

@@ -47,13 +47,18 @@ def shaped(arm: Arm) -> Transfer:
     return transfer(arm, steady(LINE), curve=shaped_curve(300e3, t0=0.0, seconds=3.0), limit_seconds=3.0)
 
 
-def healthy(arm: Arm) -> Transfer:
-    """Fast, with a curve of segments and RTTs that shows neither loss nor queue."""
-    made = transfer(arm, steady(LINE))
+def healthy(arm: Arm, bps: float = LINE) -> Transfer:
+    """With a curve of segments and RTTs that shows neither loss nor queue."""
+    made = transfer(arm, steady(bps))
     count = len(made.series.t)
     rising = tuple(n // 1448 for n in made.series.num_bytes)
     curve = replace(made.series, segments=rising, rtt_seconds=(0.04,) * count, retransmits=(0,) * count)
     return replace(made, series=curve)
+
+
+def paced(arm: Arm) -> Transfer:
+    """A server that sends no faster."""
+    return healthy(arm, SLOW)
 
 
 def stalled(arm: Arm) -> Transfer:
@@ -109,6 +114,7 @@ CASES: dict[str, Series] = {
     "goodput.not_begun": series([pilot()], budget_hit=True),
     "goodput.stall_by_name_below_offset_too": series([pilot(), *found(stalled), SMALL_STUCK]),
     "goodput.stall_by_name": series([pilot(), *found(stalled), SMALL_THROUGH]),
+    "goodput.name_slower_without_trace": series([pilot(), *found(paced, healthy)]),
     "goodput.name_slower_at_target": series([pilot(), *found(SLOWED)]),
     "goodput.name_slower_at_control": series([*STRICT, *found(SLOWED, arms=AT_CONTROL)]),
     "goodput.server_stops": series(
@@ -129,7 +135,7 @@ CASES: dict[str, Series] = {
     "goodput.name_not_slower_at_control": series([*STRICT, *pairs(FAST, FAST, 2, arms=AT_CONTROL)]),
     "goodput.not_slower_than_control": series([*STRICT, *pairs(FAST, FAST, 2, arms=BETWEEN)]),
     "goodput.not_repeated": series(
-        [pilot(), *pairs(SLOWED, FAST, 3), *pairs(at(11e6), FAST, 4, phase=Phase.CONFIRM, start=3)]
+        [pilot(), *pairs(SLOWED, FAST, 3), *pairs(at(11e6), FAST, 8, phase=Phase.CONFIRM, start=3)]
     ),
     "goodput.flows_differ": series(
         [pilot(), *pairs(SLOWED, FAST, 3), *pairs(FAST, FAST, 2, phase=Phase.CONFIRM, start=3)]
@@ -172,6 +178,32 @@ def test_a_name_slowed_at_the_targets_address_is_confirmed_with_its_figures() ->
     assert facts.ratio_low is not None and facts.ratio_high is not None and facts.ratio_high < 0.1
 
 
+def test_where_every_name_is_refused_an_uneven_line_is_given_more_pairs_with_the_control() -> None:
+    refusal = pairs(lambda arm: refused(FAST(arm), alert="unrecognized_name"), FAST, 1, arms=AT_CONTROL, start=3)
+    rates = ((3e6, 7e6), (4.8e6, 2e6), (2.7e6, 5.7e6))
+    uneven = [t for i, (a, b) in enumerate(rates) for t in pairs(at(a), at(b), 1, arms=BETWEEN, start=i)]
+    even = pairs(at(9e6), FAST, 3, arms=BETWEEN)
+    assert next_step(series([*STRICT, *uneven, *refusal])) is Step.CONTROL
+    assert next_step(series([*STRICT, *even, *refusal])) is Step.DONE
+    alike = pairs(FAST, FAST, 3, arms=BETWEEN, start=4)
+    assert judge_direction(series([*STRICT, *uneven, *refusal, *alike])).state is State.OK
+
+
+def test_flows_that_stand_still_under_every_name_are_never_ok() -> None:
+    """However slow the control is: as over a satellite, where 64 KB never leave slow start."""
+    control = trial(Arm.CONTROL, at(0.3e6, num_bytes=32 * KIB)(Arm.CONTROL), phase=Phase.PILOT)
+
+    def briefly(arm: Arm) -> Transfer:
+        """Its time ends when it has been silent for three of the path's round trips."""
+        return transfer(arm, steady(LINE), rtt=0.6, curve=stalled_curve(15_000, t0=0.0, rtt=0.6), limit_seconds=4.2)
+
+    for make in (stalled, briefly):
+        found = series([pilot(make=make), *pairs(make, make, 2), control])
+        assert next_step(found) is Step.CONTROL
+        verdict = judge_direction(found)
+        assert (verdict.state, verdict.rule_ids) == (State.INCONCLUSIVE, ("goodput.server_slow",))
+
+
 def test_a_stall_tells_its_offset_and_is_throttling_only_where_smaller_objects_pass() -> None:
     stall = judge_direction(CASES["goodput.stall_by_name"])
     assert (stall.state, stall.mechanisms) == (State.THROTTLED, (Mechanism.TLS_STALL_SNI,))
@@ -208,6 +240,20 @@ def test_a_name_whose_server_hangs_is_not_accused() -> None:
     assert judge_direction(series([pilot(), *found(hanging), SMALL_THROUGH])).rule_ids == ("goodput.server_stops",)
 
 
+def test_a_name_that_its_own_server_may_send_more_slowly_is_likely_and_has_no_method() -> None:
+    verdict = judge_direction(CASES["goodput.name_slower_without_trace"])
+    assert (verdict.state, verdict.strength) == (State.THROTTLED, Strength.LIKELY)
+    assert verdict.facts.download is not None and verdict.facts.download.method is Method.UNKNOWN
+    for slowed in (policed, shaped):
+        found_so = judge_direction(series([pilot(), *found(slowed, healthy)]))
+        assert found_so.strength is Strength.CONFIRMED
+
+
+def test_a_name_slowed_at_a_controls_address_too_needs_no_trace() -> None:
+    verdict = judge_direction(series([*STRICT, *found(paced, healthy, arms=AT_CONTROL)]))
+    assert (verdict.rule_ids, verdict.strength) == (("goodput.name_slower_at_control",), Strength.CONFIRMED)
+
+
 def test_a_signature_is_likely_and_of_the_address() -> None:
     verdict = judge_direction(CASES["goodput.limiter_signature"])
     assert (verdict.state, verdict.strength) == (State.THROTTLED, Strength.LIKELY)
@@ -216,6 +262,18 @@ def test_a_signature_is_likely_and_of_the_address() -> None:
     assert verdict.facts.download.comparison is Comparison.SIGNATURE
     assert verdict.facts.download.trigger is Trigger.IP
     assert verdict.facts.download.method is Method.POLICED
+
+
+@pytest.mark.parametrize(("limit_bps", "state"), [(0.6e6, State.THROTTLED), (2.4e6, State.INCONCLUSIVE)])
+def test_a_limiter_as_fast_as_rented_servers_have_is_nobodys_signature(limit_bps: float, state: State) -> None:
+    """The server takes no neutral names, and a control on a fast line is far ahead."""
+
+    def limited(arm: Arm) -> Transfer:
+        return transfer(arm, steady(LINE), curve=shaped_curve(limit_bps, t0=0.0, seconds=1.0), limit_seconds=1.0)
+
+    unserved = pairs(lambda arm: refused(FAST(arm), status=421), FAST, 1, arms=AT_CONTROL)
+    verdict = judge_direction(series([*STRICT, *unserved, *pairs(limited, healthy, 3, arms=BETWEEN, start=1)]))
+    assert verdict.state is state
 
 
 def test_a_signature_without_a_comparison_of_names_has_no_trigger() -> None:

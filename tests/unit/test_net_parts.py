@@ -17,7 +17,7 @@ from probe.net import ports as ports_module
 from probe.net.alerts import AlertReader, alert_of_error
 from probe.net.classify import classify
 from probe.net.clock import MonotonicClock
-from probe.net.icmp import read_icmp
+from probe.net.icmp import read_icmp_error
 from probe.net.limits import AddressGate
 from probe.net.meter import Meter
 from probe.net.ports import Ports
@@ -273,12 +273,14 @@ class _Queued(socket.socket):
 def test_icmp_kinds(origin: int, kind: int, code: int, expected: IcmpKind | None) -> None:
     own, router = ("2001:db8::1", "2001:db8::2") if origin == 3 else ("192.0.2.1", "192.0.2.2")
     with _Queued(origin, kind, code, router, own) as sock:
-        assert read_icmp(sock) is expected
+        error = read_icmp_error(sock)
+    assert (error.kind if error else None) is expected
+    assert error is None or error.offender == socket.inet_pton(sock.family, router)
 
 
 def test_our_own_kernels_icmp_is_not_the_paths() -> None:
     with _Queued(2, 3, 1, "192.0.2.1", "192.0.2.1") as sock:
-        assert read_icmp(sock) is None
+        assert read_icmp_error(sock) is None
 
 
 # names, certificates, ranges

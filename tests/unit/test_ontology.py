@@ -8,6 +8,7 @@ import pytest
 
 from probe.failure import Failure
 from probe.model.results import Comparison, Mechanism, Method, NetworkState, ProblemReason, State, Strength, Trigger
+from probe.registry import BY_NAME
 
 ONTOLOGY = (Path(__file__).parents[2] / "docs" / "ontology.md").read_text(encoding="utf-8")
 ROW = re.compile(r"\| `([^`]+)` \| [^|]+ \| [^|]+ \|")
@@ -41,3 +42,7 @@ def words(heading: str) -> list[str]:
 )
 def test_every_word_is_defined_and_no_other(heading: str, kind: type[StrEnum]) -> None:
     assert words(heading) == [member.value for member in kind]
+
+
+def test_every_check_is_defined_and_no_other() -> None:
+    assert words("Check") == list(BY_NAME)

@@ -50,3 +50,9 @@ def test_an_accusing_rule_says_how_strong_and_by_what_means(rule: object) -> Non
 def test_a_misspelt_word_finds_close_ones() -> None:
     assert explain("tls.throttel.sni") is None
     assert "tls.throttle.sni" in near("tls.throttel.sni")
+
+
+def test_a_rule_is_found_without_its_check_where_only_one_has_that_name() -> None:
+    assert explain("flows_differ") == explain("goodput.flows_differ")
+    assert explain("timeout") is None
+    assert "tcp.timeout" in near("timeout")

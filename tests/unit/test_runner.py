@@ -11,7 +11,7 @@ import pytest
 
 from probe import assembly, registry, runner
 from probe.assembly import Plan
-from probe.checks import hops
+from probe.checks import goodput, hops
 from probe.checks.context import Context, ControlSite
 from probe.model.results import (
     AttemptStatus,
@@ -22,7 +22,7 @@ from probe.model.results import (
     State,
     Vantage,
 )
-from probe.model.targets import Controls, Endpoint, Target
+from probe.model.targets import Controls, Endpoint, Media, MediaUrl, Target
 from probe.net.base import Net
 from probe.net.meter import Meter
 from probe.registry import Check
@@ -254,6 +254,29 @@ async def test_a_failing_control_is_no_neutral_name(monkeypatch: pytest.MonkeyPa
 def test_default_time_limits_keep_the_promise() -> None:
     assert default_seconds(1) <= 90
     assert default_seconds(4) <= 300
+
+
+@pytest.mark.parametrize(("asked", "left"), [(False, 60.0), (True, 0.0)])
+async def test_over_a_satellite_a_run_takes_longer_where_nobody_set_its_time(
+    monkeypatch: pytest.MonkeyPatch, asked: bool, left: float
+) -> None:
+    seen: list[float] = []
+
+    async def far(ctx: Context[Any]) -> object:
+        evidence = reach_evidence(ctx.input)
+        return replace(evidence, connects=(replace(evidence.connects[0], t=evidence.connects[0].t0 + 0.6),))
+
+    async def looks(ctx: Context[Any]) -> object:
+        seen.append(ctx.deadline)
+        return goodput.Evidence(download=None, upload=None)
+
+    measured = check("goodput", looks, seconds=120.0)
+    target = replace(TARGET, media=Media(download=(MediaUrl(url="https://news.example/{bytes}"),), upload=()))
+    checks = (*WORKING[:1], check("reach", far, needs=("dns",)), WORKING[2], measured)
+    made, _ = make(monkeypatch, checks, targets=(target,))
+    made.plan = replace(made.plan, may_take_longer=not asked)
+    await made.run(asyncio.Event(), "run")
+    assert seen == [pytest.approx(28.0 + left, abs=2.0)]
 
 
 async def test_what_was_never_begun_is_not_called_healthy(monkeypatch: pytest.MonkeyPatch) -> None:

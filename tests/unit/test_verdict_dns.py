@@ -5,11 +5,24 @@ from dataclasses import replace
 import pytest
 
 from probe.checks.dns import INVENTED_LABEL, Evidence
+from probe.checks.forgery import Page
 from probe.failure import Failure
 from probe.model.observations import DnsQuery, Engine, TlsHandshake, TlsStage
 from probe.model.results import Mechanism, State, Strength, Verdict
 from probe.verdict.dns import RULES, judge
-from tests.fakes import ADDRESS, ADDRESS6, FORGED, HOST, NEUTRAL, SECOND_ADDRESS, Answer, handshake, query
+from tests.fakes import (
+    ADDRESS,
+    ADDRESS6,
+    CONTROL_ADDRESS,
+    FORGED,
+    HOST,
+    NEUTRAL,
+    SECOND_ADDRESS,
+    Answer,
+    exchange,
+    handshake,
+    query,
+)
 
 PRIVATE_SERVER = "192.168.1.1"
 
@@ -33,6 +46,11 @@ def evidence(
     decoy: tuple[DnsQuery, ...] = (neutral(),),
     handshakes: tuple[TlsHandshake, ...] = (),
     control_handshakes: tuple[TlsHandshake, ...] = (handshake(),),
+    below: tuple[DnsQuery, ...] = (),
+    below_control: tuple[DnsQuery, ...] = (),
+    nowhere_neutral: tuple[DnsQuery, ...] = (),
+    nowhere: tuple[DnsQuery, ...] = (),
+    pages: tuple[Page, ...] = (),
 ) -> Evidence:
     return Evidence(
         hostname=HOST,
@@ -41,7 +59,27 @@ def evidence(
         decoy=decoy,
         handshakes=handshakes,
         control_handshakes=control_handshakes,
+        below=below,
+        below_control=below_control,
+        nowhere_neutral=nowhere_neutral,
+        nowhere=nowhere,
+        pages=pages,
     )
+
+
+def nowhere(answer: Answer, host: str = HOST) -> tuple[DnsQuery, ...]:
+    """A question to a control site, which is no resolver."""
+    return (query(Engine.UDP, answer, host=host, server=CONTROL_ADDRESS),)
+
+
+def below(answer: Answer, engine: Engine = Engine.UDP) -> tuple[DnsQuery, ...]:
+    return (query(engine, answer, host=f"{INVENTED_LABEL}4567.{HOST}"),)
+
+
+def page(body: str = "", status: int = 200, known: tuple[str, ...] = ()) -> tuple[Page, ...]:
+    """What the forged address answers for the target."""
+    shown = exchange(f"http://{HOST}/", address=FORGED, status=status, body=body)
+    return (Page(exchange=shown, known_blockpages=known),)
 
 
 def twice(made: DnsQuery) -> tuple[DnsQuery, DnsQuery]:
@@ -57,6 +95,11 @@ def silent(address: str = FORGED) -> tuple[TlsHandshake, ...]:
 
 
 CHOSEN_FILTER = "1.1.1.3"
+SILENT_NOWHERE = nowhere(Failure.GENERIC_TIMEOUT, NEUTRAL[0]) * 2
+DENIED_BELOW = below(Failure.DNS_NXDOMAIN, Engine.DOH)
+BY_ANOTHER = replace(
+    query(answer=(FORGED,), source="203.0.113.99"), failure=Failure.GENERIC_TIMEOUT
+)  # programs ignore such an answer
 RACED = query(Engine.UDP, ("10.10.34.35",), late=[(ADDRESS,)])
 GETADDRINFO_FAILS = query(Engine.GETADDRINFO, Failure.DNS_NXDOMAIN)
 LOCAL_NEUTRAL = query(Engine.GETADDRINFO, ("198.51.100.99",), host=NEUTRAL[0])
@@ -84,7 +127,40 @@ CASES: dict[str, tuple[Evidence, State, Mechanism | None]] = {
     ),
     "dns.injection_race": (evidence(RACED), State.BLOCKED, Mechanism.DNS_INJECTION),
     "dns.bogon": (evidence(*twice(query(answer=("10.10.34.35",)))), State.BLOCKED, Mechanism.DNS_BOGON),
-    "dns.null_address": (evidence(*twice(query(answer=("0.0.0.0",)))), State.BLOCKED, Mechanism.DNS_BOGON),
+    "dns.answered_where_no_resolver_is": (
+        evidence(
+            query(answer=(FORGED,)),
+            handshakes=silent(),
+            nowhere=nowhere((SECOND_ADDRESS,)),
+            nowhere_neutral=SILENT_NOWHERE,
+        ),
+        State.BLOCKED,
+        Mechanism.DNS_INJECTION,
+    ),
+    "dns.leads_to_notice": (
+        evidence(query(answer=(FORGED,)), handshakes=silent(), pages=page("Blocked by order of a ministry.")),
+        State.BLOCKED,
+        Mechanism.DNS_INJECTION_BLOCKPAGE,
+    ),
+    "dns.forged_below": (
+        evidence(
+            query(answer=(FORGED,)),
+            handshakes=wrong_certificate(),
+            decoy=(neutral(), invented(Failure.DNS_NXDOMAIN)),
+            below=below((FORGED,)),
+            below_control=DENIED_BELOW,
+        ),
+        State.BLOCKED,
+        Mechanism.DNS_INJECTION,
+    ),
+    "dns.null_address_injected": (
+        evidence(*twice(query(answer=("0.0.0.0",))), nowhere=nowhere(("0.0.0.0",)), nowhere_neutral=SILENT_NOWHERE),
+        State.BLOCKED,
+        Mechanism.DNS_BOGON,
+    ),
+    "dns.answered_by_another": (evidence(*twice(BY_ANOTHER)), State.BLOCKED, Mechanism.DNS_INTERCEPTION),
+    "dns.null_address": (evidence(*twice(query(answer=("0.0.0.0",)))), State.INCONCLUSIVE, Mechanism.DNS_BOGON),
+    "dns.internal_address": (evidence(*twice(query(answer=("10.0.0.7",)))), State.INCONCLUSIVE, None),
     "dns.filter_by_choice": (
         evidence(
             *twice(query(answer=("0.0.0.0",), server=CHOSEN_FILTER)),
@@ -94,21 +170,12 @@ CASES: dict[str, tuple[Evidence, State, Mechanism | None]] = {
         State.INCONCLUSIVE,
         Mechanism.DNS_BOGON,
     ),
-    "dns.null_address_at_home": (
-        evidence(*twice(query(answer=("0.0.0.0",), server=PRIVATE_SERVER)), decoy=(neutral(server=PRIVATE_SERVER),)),
-        State.INCONCLUSIVE,
-        Mechanism.DNS_BOGON,
-    ),
-    "dns.foreign_certificate": (
+    "dns.another_server": (
         evidence(query(answer=(FORGED,)), handshakes=wrong_certificate()),
-        State.BLOCKED,
-        Mechanism.DNS_INJECTION,
+        State.INCONCLUSIVE,
+        None,
     ),
-    "dns.unusable_address": (
-        evidence(query(answer=(FORGED,)), handshakes=silent()),
-        State.BLOCKED,
-        Mechanism.DNS_INJECTION,
-    ),
+    "dns.nobody_there": (evidence(query(answer=(FORGED,)), handshakes=silent()), State.INCONCLUSIVE, None),
     "dns.nxdomain": (
         evidence(*twice(query(answer=Failure.DNS_NXDOMAIN))),
         State.BLOCKED,
@@ -167,7 +234,7 @@ def test_each_rule(rule: str) -> None:
     given, state, mechanism = CASES[rule]
     found = judge(given)
     assert (found.rule_ids, found.state) == ((rule,), state)
-    assert found.mechanisms == (() if mechanism is None else (mechanism,))
+    assert found.mechanisms[:1] == (() if mechanism is None else (mechanism,))
     assert (found.strength is not None) == (state is State.BLOCKED)
     assert found.reason
     assert found.facts.host == HOST
@@ -245,18 +312,20 @@ def test_a_private_test_network_is_no_bogon() -> None:
     assert judge(given).rule_ids == ("dns.untested",)
 
 
-@pytest.mark.parametrize("rule", ["dns.nxdomain", "dns.refused", "dns.bogon", "dns.foreign_certificate"])
+@pytest.mark.parametrize(
+    "rule", ["dns.nxdomain", "dns.refused", "dns.bogon", "dns.answered_where_no_resolver_is", "dns.leads_to_notice"]
+)
 def test_distinctive_findings_are_confirmed(rule: str) -> None:
     assert judge(CASES[rule][0]).strength is Strength.CONFIRMED
 
 
-@pytest.mark.parametrize("rule", ["dns.timeout", "dns.servfail", "dns.no_answer", "dns.unusable_address"])
+@pytest.mark.parametrize("rule", ["dns.timeout", "dns.servfail", "dns.no_answer", "dns.forged_below"])
 def test_weaker_findings_are_likely(rule: str) -> None:
     assert judge(CASES[rule][0]).strength is Strength.LIKELY
 
 
 def test_interception_is_named_beside_the_lie() -> None:
-    found = judge(evidence(*twice(query(answer=("10.0.0.1",), source="203.0.113.99"))))
+    found = judge(evidence(*twice(query(answer=("127.0.0.1",), source="203.0.113.99"))))
     assert found.mechanisms == (Mechanism.DNS_BOGON, Mechanism.DNS_INTERCEPTION)
 
 
@@ -344,3 +413,97 @@ def test_a_name_of_private_addresses_alone_accuses_nobody(answer: Failure | tupl
     """Routers strip such addresses from what resolvers answer, against DNS rebinding."""
     inside = control(("192.168.7.7",), ("192.168.7.7",))
     assert judge(evidence(*twice(query(answer=answer)), control=inside)).state is not State.BLOCKED
+
+
+def test_an_answer_from_nowhere_needs_a_neutral_name_that_is_not_answered_there() -> None:
+    told = CASES["dns.answered_where_no_resolver_is"][0]
+    proxied = nowhere(("198.51.100.99",), NEUTRAL[0])
+    for asked in ((), SILENT_NOWHERE[:1], proxied * 2, (SILENT_NOWHERE[0], *proxied)):
+        assert judge(replace(told, nowhere_neutral=asked)).rule_ids == ("dns.nobody_there",)
+
+
+def test_a_true_answer_from_nowhere_accuses_nobody() -> None:
+    told = CASES["dns.answered_where_no_resolver_is"][0]
+    assert judge(replace(told, nowhere=nowhere((ADDRESS,)))).rule_ids == ("dns.nobody_there",)
+
+
+def test_a_proxy_for_every_question_is_named_beside_the_lie() -> None:
+    told = CASES["dns.leads_to_notice"][0]
+    proxied = nowhere(("198.51.100.99",), NEUTRAL[0])
+    found = judge(replace(told, nowhere=nowhere((FORGED,)), nowhere_neutral=proxied * 2))
+    assert found.mechanisms == (Mechanism.DNS_INJECTION_BLOCKPAGE, Mechanism.DNS_INTERCEPTION)
+
+
+@pytest.mark.parametrize(
+    ("shown", "rule"),
+    [
+        (page("You have been blocked. Checking your browser."), "dns.nobody_there"),
+        (page("This domain is for sale."), "dns.nobody_there"),
+        (page("blocked by order" + " of news" * 1000), "dns.nobody_there"),
+        (page("gone", status=451), "dns.leads_to_notice"),
+        (page("Доступ ограничен. Роскомнадзор"), "dns.leads_to_notice"),
+        (page("welcome", known=("notice",)), "dns.leads_to_notice"),
+    ],
+    ids=["firewall", "parked", "long page", "status 451", "authority", "supplied text"],
+)
+def test_only_a_ban_by_law_is_a_notice(shown: tuple[Page, ...], rule: str) -> None:
+    given = evidence(query(answer=(FORGED,)), handshakes=silent(), pages=shown)
+    assert judge(given).rule_ids == (rule,)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"below_control": ()},
+        {"below_control": below((SECOND_ADDRESS,), Engine.DOH)},
+        {"below": below(Failure.DNS_NXDOMAIN)},
+        {"decoy": (neutral(),)},
+        {"decoy": (neutral(), invented(("203.0.113.99",)))},
+    ],
+    ids=["control not asked", "any name exists there", "denied", "no decoy", "everything is invented"],
+)
+def test_a_name_that_cannot_exist_accuses_only_where_it_is_invented_for_the_target_alone(
+    change: dict[str, tuple[DnsQuery, ...]],
+) -> None:
+    told = replace(CASES["dns.forged_below"][0], **change)  # type: ignore[arg-type]
+    assert judge(told).rule_ids == ("dns.another_server",)
+
+
+def test_an_internal_address_is_forged_where_names_that_cannot_exist_get_one() -> None:
+    told = replace(CASES["dns.forged_below"][0], system=twice(query(answer=("10.0.0.7",))), handshakes=())
+    assert judge(told).rule_ids == ("dns.forged_below",)
+    assert judge(told).mechanisms == (Mechanism.DNS_BOGON,)
+
+
+def test_a_notices_known_address_inside_the_network_accuses() -> None:
+    assert judge(evidence(*twice(query(answer=("10.10.34.34",))))).rule_ids == ("dns.bogon",)
+
+
+def test_null_addresses_from_a_resolver_at_home_accuse_nobody_even_if_others_give_them() -> None:
+    asked = twice(query(answer=("0.0.0.0",), server=PRIVATE_SERVER))
+    told = evidence(
+        *asked,
+        decoy=(neutral(server=PRIVATE_SERVER),),
+        nowhere=nowhere(("0.0.0.0",)),
+        nowhere_neutral=SILENT_NOWHERE,
+    )
+    assert judge(told).rule_ids == ("dns.null_address",)
+
+
+def test_a_resolver_that_answers_everything_from_elsewhere_is_not_accused_of_it() -> None:
+    told = evidence(*twice(BY_ANOTHER), decoy=(neutral(), query(host=NEUTRAL[0], source="203.0.113.99")))
+    assert judge(told).rule_ids == ("dns.timeout",)
+
+
+@pytest.mark.parametrize(
+    ("lie", "beside", "rule"),
+    [
+        ((FORGED,), {}, "dns.untested"),
+        ((FORGED,), {"handshakes": silent()}, "dns.unexplained"),
+        ((FORGED,), {"handshakes": silent(), "pages": page("court order")}, "dns.system_resolver_lies"),
+        (("127.0.0.9",), {}, "dns.system_resolver_lies"),
+    ],
+)
+def test_the_systems_resolver_alone(lie: Answer, beside: dict[str, object], rule: str) -> None:
+    told = evidence(*twice(query(Engine.GETADDRINFO, lie)), decoy=(LOCAL_NEUTRAL,))
+    assert judge(replace(told, **beside)).rule_ids == (rule,)  # type: ignore[arg-type]

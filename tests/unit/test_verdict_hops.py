@@ -32,9 +32,10 @@ def walk(
     silent: Sequence[int] = (),
     other: Sequence[int] = (),
     tries: int = 3,
+    own_word: bool = False,
 ) -> tuple[LimitedConnect, ...]:
     """Packets that `routers` routers answer, and what happens with every greater limit; `silent` routers never answer,
-    at `other` limits stand routers of the path's own."""
+    at `other` limits stand routers of the path's own. `own_word`: the ICMP error is the target's, no router's."""
     made = []
     for limit in range(1, ROUTERS + 3):
         if limit in silent:
@@ -42,12 +43,13 @@ def walk(
         elif limit <= routers:
             made.append(limited_connect(address, limit, router=limit + (100 if limit in other else 0)))
         else:
-            made += [limited_connect(address, limit, then, icmp)] * (1 if then is None else tries)
+            said = routers if icmp is not None and not own_word else None
+            made += [limited_connect(address, limit, then, icmp, said)] * (1 if then is None else tries)
     return tuple(made)
 
 
 def reached(*connects: LimitedConnect, silent: Sequence[int] = (), neutral: int = 2) -> Evidence:
-    beside = [c for a in (CONTROL_ADDRESS, SECOND_CONTROL)[:neutral] for c in walk(a, then=None, silent=silent)]
+    beside = [c for a in (CONTROL_ADDRESS, SECOND_CONTROL)[:neutral] for c in walk(a, then=None, silent=silent)] * 2
     return Evidence(host=HOST, endpoint=ENDPOINT, connects=connects, neutral_connects=tuple(beside))
 
 
@@ -190,3 +192,9 @@ def test_followed_up_is_a_dead_address_or_a_cut_name() -> None:
 )
 def test_not_followed_up(rule: str) -> None:
     assert not wanted({"reach": REACH_CASES[rule][0]})
+
+
+def test_a_server_of_the_access_network_whose_firewall_rejects_us_accuses_nobody() -> None:
+    for own_word, state in ((False, State.BLOCKED), (True, State.INCONCLUSIVE)):
+        prohibited = walk(routers=3, then=Failure.HOST_UNREACHABLE, icmp=IcmpKind.ADMIN_PROHIBITED, own_word=own_word)
+        assert judge(reached(*prohibited)).state is state

@@ -100,7 +100,7 @@ CONTROL_SILENT = exchange("https://example.org/", address=CONTROL_ADDRESS, failu
 
 CASES: dict[str, tuple[Evidence, State, Mechanism | None]] = {
     "http.cut_by_host": (
-        evidence((CUT,), neutral=neutral(), foreign=FOREIGN_CUT),
+        evidence((CUT,), neutral=neutral(), foreign_neutral=unserved(), foreign=FOREIGN_CUT),
         State.BLOCKED,
         Mechanism.HTTP_RESET_HOST,
     ),
@@ -115,7 +115,7 @@ CASES: dict[str, tuple[Evidence, State, Mechanism | None]] = {
         Mechanism.HTTP_RESET_HOST,
     ),
     "http.closed_by_host": (
-        evidence((CLOSED,), neutral=neutral(), foreign=FOREIGN_CUT),
+        evidence((CLOSED,), neutral=neutral(), foreign_neutral=unserved(), foreign=FOREIGN_CUT),
         State.BLOCKED,
         Mechanism.HTTP_RESET_HOST,
     ),
@@ -220,7 +220,7 @@ def test_each_rule(rule: str) -> None:
 
 
 def test_silence_after_the_host_line_is_named_so() -> None:
-    given = evidence((SILENT,), neutral=neutral(), foreign=FOREIGN_CUT)
+    given = evidence((SILENT,), neutral=neutral(), foreign_neutral=unserved(), foreign=FOREIGN_CUT)
     assert judge(given).mechanisms == (Mechanism.HTTP_TIMEOUT_HOST,)
 
 
@@ -229,6 +229,27 @@ def test_a_host_cut_at_its_own_address_alone_is_perhaps_a_program_that_hangs(cut
     answered = (exchange(PLAIN, address=CONTROL_ADDRESS, status=404, body="no such host here"), NOT_HOSTED)
     for foreign in ((), answered):
         assert judge(evidence((cut,), neutral=neutral(), foreign=foreign)).state is State.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("cut", [CUT, SILENT, CLOSED], ids=["reset", "silent", "closed"])
+def test_a_control_that_closes_for_every_foreign_host_is_no_witness(cut: Hop) -> None:
+    """A program that hangs behind one Host of many, and a control that closes for whatever it does not serve."""
+    shut = tuple(replace(e, status=None, failure=Failure.EOF, stage=HttpStage.HEADERS) for e in unserved())
+    for controls in (shut, ()):
+        given = evidence((cut,), neutral=neutral(), foreign_neutral=controls, foreign=FOREIGN_CUT)
+        assert judge(given).state is State.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_proxy_that_goes_by_the_host_alone_is_no_censor(status: int) -> None:
+    """It asks the target's own server at whatever address, and fails for Hosts that do not exist."""
+    gateway = tuple(replace(e, status=status) for e in unserved())
+    small = hop(exchange(PLAIN, status=200, body="our new pages will be here soon"))
+    followed = evidence((small,), (), neutral=neutral(), foreign_neutral=gateway, foreign=at_control(small))
+    hangs = evidence((SILENT,), neutral=neutral(), foreign_neutral=gateway, foreign=FOREIGN_CUT)
+    assert judge(replace(followed, foreign_neutral=unserved())).state is State.BLOCKED
+    for given in (followed, hangs):
+        assert judge(given).state is State.INCONCLUSIVE
 
 
 def test_a_redirect_that_follows_the_host_is_confirmed() -> None:

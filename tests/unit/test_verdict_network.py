@@ -164,6 +164,16 @@ def test_a_white_list_is_seen_where_no_encrypted_resolver_vouches_for_a_control(
     assert network.judge(controls, [of_target("listed.example")]).rule_id == "network.white_list"
 
 
+def test_a_line_that_loses_large_packets_is_no_white_list() -> None:
+    controls = []
+    for host in (ONE, TWO):
+        late = (replace(handshake(host, failure=Failure.GENERIC_TIMEOUT), stage=TlsStage.SERVER_HELLO),)
+        controls.append(of_control("dns", host, replace(dns_evidence(host), handshakes=late)))
+        controls.append(plain(host, replace(exchange(f"http://{host}/", status=301), location=f"https://www.{host}/")))
+    found = network.judge(controls, [of_target("listed.example")])
+    assert found.rule_id == "network.controls_failing"
+
+
 def test_a_white_list_needs_a_target_that_works_and_every_control_cut() -> None:
     works = [of_target("listed.example")]
     fails = [of_target("listed.example", failure=Failure.CONNECTION_RESET)]

@@ -1,5 +1,7 @@
 """Does each rule on reachability hold where it should, and is nobody accused for what looks like a dead server?"""
 
+from dataclasses import replace
+
 import pytest
 
 from probe.checks.reach import Candidate, Evidence, Source
@@ -93,6 +95,19 @@ def test_icmp_that_was_seen_once_accuses_nobody() -> None:
 
 def test_one_unreachable_host_may_be_dead() -> None:
     given = evidence(*failing(ADDRESS, Failure.HOST_UNREACHABLE, IcmpKind.HOST_UNREACHABLE))
+    assert judge(given).rule_ids == ("reach.mixed_failures",)
+
+
+def test_a_servers_own_firewall_is_not_the_network() -> None:
+    """Distributions reject what is not opened with "administratively prohibited", from the server's own address."""
+    own = tuple(replace(c, icmp_from_target=True) for c in PROHIBITED)
+    assert judge(evidence(*own)).state is State.INCONCLUSIVE
+    assert judge(evidence(PROHIBITED[0], own[0])).state is State.INCONCLUSIVE
+
+
+def test_a_dead_host_with_an_address_of_each_family_is_one_host() -> None:
+    found = [failing(a, Failure.HOST_UNREACHABLE, IcmpKind.HOST_UNREACHABLE) for a in (ADDRESS, ADDRESS6)]
+    given = evidence(*found[0], *found[1], neutral=(*NEUTRAL, connect(CONTROL6)))
     assert judge(given).rule_ids == ("reach.mixed_failures",)
 
 

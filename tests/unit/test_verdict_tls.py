@@ -6,7 +6,7 @@ import pytest
 
 from probe.checks.tls import Evidence
 from probe.failure import Failure
-from probe.model.observations import TlsHandshake, TlsStage
+from probe.model.observations import Certificate, TlsHandshake, TlsStage
 from probe.model.results import Mechanism, State, Strength
 from probe.verdict.tls import RULES, judge
 from tests.fakes import ADDRESS, ADDRESS6, CONTROL_ADDRESS, HOST, NEUTRAL, SECOND_ADDRESS, certificate, handshake
@@ -70,6 +70,11 @@ CASES: dict[str, tuple[Evidence, State, Mechanism | None]] = {
         Mechanism.TLS_RESET_SNI,
     ),
     "tls.cut_by_name_at_control": (
+        evidence(RESET, neutral=REFUSED, foreign=FOREIGN_RESET),
+        State.BLOCKED,
+        Mechanism.TLS_RESET_SNI,
+    ),
+    "tls.cut_at_control_too": (
         evidence(RESET, neutral=BROKEN, foreign=FOREIGN_RESET),
         State.BLOCKED,
         Mechanism.TLS_RESET_SNI,
@@ -80,7 +85,7 @@ CASES: dict[str, tuple[Evidence, State, Mechanism | None]] = {
         Mechanism.TLS_TIMEOUT_SNI,
     ),
     "tls.impersonated": (
-        replace(evidence(INTERCEPTED), vouching=(handshake(),)),
+        replace(evidence(INTERCEPTED, neutral=neutral()), vouching=(handshake(),)),
         State.BLOCKED,
         Mechanism.TLS_MITM,
     ),
@@ -142,9 +147,44 @@ def test_a_name_that_a_control_answers_is_not_cut_by_the_network(cut: Handshakes
     assert judge(evidence(cut, neutral=around)).rule_ids == ("tls.cut_here_alone",), "an arm taken away accuses nobody"
 
 
+STRICT = tuple(
+    handshake(CONTROL_ADDRESS, f"{i}.{NEUTRAL[1]}", unverified=True, failure=Failure.CONNECTION_RESET) for i in range(2)
+)
+
+
+@pytest.mark.parametrize("around", [neutral(), REFUSED], ids=["completed", "refused"])
+@pytest.mark.parametrize("cut", [RESET, SILENT, CLOSED], ids=["reset", "silent", "closed"])
+def test_a_control_that_cuts_every_foreign_name_is_no_witness(cut: Handshakes, around: Handshakes) -> None:
+    """A dead server behind a shared door, and a control that resets whatever it does not serve."""
+    given = evidence(cut, neutral=around, foreign_neutral=(*OWN, *STRICT), foreign=FOREIGN_RESET)
+    assert judge(given).rule_ids == ("tls.cut_here_alone",)
+
+
+def test_an_overloaded_server_and_one_loss_at_a_control_accuse_nobody() -> None:
+    silent = handshake(CONTROL_ADDRESS, failure=Failure.GENERIC_TIMEOUT)
+    given = evidence((SILENT[0], UNCONNECTED), neutral=BROKEN, foreign=(silent,))
+    assert judge(given).state is State.INCONCLUSIVE
+    assert judge(replace(given, foreign=(silent, FOREIGN_UNCONNECTED))).rule_ids == ("tls.shut_out",)
+
+
+@pytest.mark.parametrize(
+    ("around", "vouching", "shown"),
+    [
+        (neutral(), handshake(), certificate("Good CA", "ee")),
+        (neutral()[:1], handshake(), IMPOSTOR),
+        ((neutral()[0], handshake(name=NEUTRAL[1], unverified=True, shown=IMPOSTOR)), handshake(), IMPOSTOR),
+        ((), handshake(), IMPOSTOR),
+    ],
+    ids=["an intermediate is missing", "one neutral name", "one of many servers", "no neutral name"],
+)
+def test_a_badly_kept_server_is_not_an_impostor(around: Handshakes, vouching: TlsHandshake, shown: Certificate) -> None:
+    tried = (handshake(verify=Failure.SSL_UNKNOWN_AUTHORITY, shown=shown),) * 2
+    assert judge(replace(evidence(tried, neutral=around), vouching=(vouching,))).rule_ids == ("tls.certificate",)
+
+
 def test_a_name_answered_only_now_and_then_at_a_control_stays_accused() -> None:
     found = judge(evidence(RESET, neutral=neutral(), foreign=(*FOREIGN_RESET[:1], *FOREIGN_FINE)))
-    assert found.state is State.BLOCKED
+    assert (found.state, found.strength) == (State.BLOCKED, Strength.LIKELY)
 
 
 @pytest.mark.parametrize(

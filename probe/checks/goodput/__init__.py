@@ -4,6 +4,6 @@ Evidence only: `probe.verdict.goodput` decides what it means, and through `ctx.e
 """
 
 from probe.checks.goodput.evidence import Arm, Candidate, Evidence, Phase, Series, Trial
-from probe.checks.goodput.gather import gather
+from probe.checks.goodput.gather import ROUND_TRIPS, gather, more_seconds
 
-__all__ = ["Arm", "Candidate", "Evidence", "Phase", "Series", "Trial", "gather"]
+__all__ = ["ROUND_TRIPS", "Arm", "Candidate", "Evidence", "Phase", "Series", "Trial", "gather", "more_seconds"]

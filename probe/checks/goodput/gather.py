@@ -4,7 +4,7 @@ Procedure: docs/method/goodput.md. Sizes, deadlines and pauses are decided here;
 are enough, is `probe.verdict.goodput`'s. One transfer at a time, each on a new connection.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from statistics import median
 
@@ -19,7 +19,7 @@ from probe.model.results import CannotRun, ProblemReason
 from probe.model.targets import MediaUrl
 from probe.stats.curves import mid_bps
 
-UPLOAD_RESERVE_BYTES = 1_100_000  # what an upload's pilot, three full and two slowed pairs of 128 KB cost at most
+UPLOAD_RESERVE_BYTES = 750_000  # what an upload's pilot, three full and two slowed pairs of 64 KB cost at most
 UPLOAD_RESERVE_SECONDS = 24.0  # … and the time for a pilot and two pairs at 0.1 Mbit/s or over a satellite
 USUAL_SECONDS = 60.0  # for both directions of one target on a line whose round trips do not count …
 ROUND_TRIPS = 100  # … and with so many of them besides: a slowed target over a satellite (600 ms) takes 110 s
@@ -59,10 +59,14 @@ async def gather(ctx: Context[Series]) -> Evidence:
 
 
 def _patience(ctx: Context[Series]) -> float:
-    """When this target has had its time, by the round trips that the reach check saw."""
-    seen = [c for e in ctx.prior.values() if isinstance(e, reach.Evidence) for c in e.connects if c.failure is None]
-    round_trip_seconds = median(c.t - c.t0 for c in seen) if seen else 0.0
-    return ctx.net.clock.now() + USUAL_SECONDS + ROUND_TRIPS * round_trip_seconds
+    """When this target has had its time."""
+    return ctx.net.clock.now() + USUAL_SECONDS + more_seconds(ctx.prior.values())
+
+
+def more_seconds(evidence: Iterable[object]) -> float:
+    """What a target takes more than usual because round trips are long, by those that reach checks saw."""
+    seen = [c for e in evidence if isinstance(e, reach.Evidence) for c in e.connects if c.failure is None]
+    return ROUND_TRIPS * median(c.t - c.t0 for c in seen) if seen else 0.0
 
 
 def _limited(*found: Series | None) -> bool:

@@ -20,26 +20,39 @@ KIB = 1024
 # 4 MB; larger sizes are noisier under random loss).
 SIZES = ((4e6, 256 * KIB), (1e6, 128 * KIB), (0.2e6, 64 * KIB), (0.0, 32 * KIB))
 MAX_BYTES = {Direction.DOWNLOAD: 256 * KIB, Direction.UPLOAD: 128 * KIB}
+# What so many round trips carry at the pilot's rate is the least; over a satellite a flow is in slow start throughout,
+# and one doubling more shows a limit to 0.3 Mbit/s, which 64 KB there do not (lab).
+SIZE_RTTS, FAR_SIZE_RTTS = 2, 4
+FAR_RTT_SECONDS = 0.3
 # Where random loss decides how fast a flow is, more and smaller transfers tell more for the same bytes: fewer meet a
 # loss in slow start, which halves all that follows (lab, Wi-Fi with 2 % loss: docs/method/goodput.md).
 UNEVEN_BYTES = 128 * KIB
 UNEVEN_SPREAD = 2.0  # greatest by least middle of one arm's transfers
 UNEVEN_PAIRS = 2  # undecided after so many
+# With less than this left after the pilot, or on an uneven line, transfers have half an upload's size: it is five pairs
+# of 128 KB, the target's slowed to a tenth, and the worst that the last of them could cost. A download of
+# an uneven line can use up so much; an upload of less still tells more than one that is not finished.
+SCARCE_BYTES = 1_000_000
+SCARCE_SIZE = 64 * KIB
 WIRE_SHARE = 1.06  # headers of TLS, TCP and IP, and what a lossy line sends twice
 HANDSHAKE_BYTES = 12_000  # both ways, with a long certificate chain
 PILOT_SECONDS = 8.0  # 64 KB and the handshakes at 0.1 Mbit/s
 TARGET_PILOT_SECONDS = 1.5  # only its answer is wanted, not all its bytes
 TARGET_PILOT_RTTS = 8  # … for which TCP, TLS and the request take four
 MIN_PAIR_SECONDS = 1.5  # feasibility §0: below, a retransmission timeout decides
+MIN_FLOW_SECONDS = 1.3  # … of which so many after the handshakes: on far paths less blurs the rate of a policer …
+BEGIN_RTTS = 4  # … for which TCP, TLS and the request take these
 MAX_PAIR_SECONDS = 15.0
 # Cut at this many times its control's time: a transfer at a quarter of the rate has shown by then that it is behind,
 # and five pairs over a satellite, both directions, stay within two minutes.
 CONTROL_TIMES = 1.75
 LEAST_CONTROL_TIMES = 1.25  # the least, where time is short: an arm that is not slower still completes
 FAR_BEHIND_SHARE = 0.33  # of the bytes, when its time was over …
-FAR_BEHIND_FLOWS = 2  # … in so many transfers of the target
+FAR_BEHIND_FLOWS = 1  # … in so many transfers of the target, and in all of them
 SHARE_PAIRS = 6  # the time left is shared among so many: the five of a finding and one to spare
 LONG_SECONDS = 2.0  # the first transfer of a repetition: its rate and its method show better over more time
+STILL_RTTS = 4.5  # … and where the target's flows fall silent, so long beyond their last byte: a pause is over by then
+STILL_LEAST_RTTS = 2.0  # of silence when their time was over
 # A download compared with a control's: its losses are its signature, and 1.5 s of a flow policed to 140 kbit/s hold two
 # of them, 5 s seven. Uploads show theirs as retransmissions at once.
 SIGNATURE_SECONDS = 5.0
@@ -86,11 +99,13 @@ class Recorder:
         )
 
     def choose_size(self, pilot: Transfer) -> None:
-        """The size of every transfer in a pair: by the pilot's rate, and at least two round trips of it."""
+        """The size of every transfer in a pair: by the pilot's rate, and at least what some round trips carry."""
         rate = mid_bps(pilot)
         by_rate = next(size for least_bps, size in SIZES if rate >= least_bps)
-        by_delay = int(2 * rate / 8 * (min_rtt_seconds(pilot) or 0.0))
-        self.num_bytes = min(max(by_rate, by_delay), MAX_BYTES[self.direction])
+        rtt = min_rtt_seconds(pilot) or 0.0
+        by_delay = int((FAR_SIZE_RTTS if rtt >= FAR_RTT_SECONDS else SIZE_RTTS) * rate / 8 * rtt)
+        most = SCARCE_SIZE if self._ctx.budget.remaining_bytes < SCARCE_BYTES else MAX_BYTES[self.direction]
+        self.num_bytes = min(max(by_rate, by_delay), most)
 
     def even_out(self) -> None:
         """Ask for less in the next pairs where the flows of one arm differ much."""
@@ -98,7 +113,8 @@ class Recorder:
         for arm in Arm:
             rates = [mid_bps(t.transfer) for t in paired if t.arm is arm]
             if len(rates) >= UNEVEN_PAIRS and spread(rates) > UNEVEN_SPREAD:
-                self.num_bytes = min(self.num_bytes, UNEVEN_BYTES)
+                scarce = arm in (Arm.NEUTRAL, Arm.CONTROL) and self._ctx.budget.remaining_bytes < SCARCE_BYTES
+                self.num_bytes = min(self.num_bytes, SCARCE_SIZE if scarce else UNEVEN_BYTES)
 
     def shrink(self, made: int) -> None:
         """The pair just made ended early on its control's side as well: count it as a pilot and ask for less."""
@@ -110,8 +126,7 @@ class Recorder:
         """One transfer before any pair; None where a limit forbids it."""
         seconds = PILOT_SECONDS
         if arm is Arm.TARGET:
-            rtts = [t.transfer.t_connected - t.transfer.t0 for t in self.trials if t.transfer.t_connected is not None]
-            seconds = min(seconds, max(TARGET_PILOT_SECONDS, TARGET_PILOT_RTTS * min(rtts, default=0.0)))
+            seconds = min(seconds, max(TARGET_PILOT_SECONDS, TARGET_PILOT_RTTS * self._connect_seconds()))
         if not self._allowed(num_bytes, 1):
             return None
         left = self.deadline - self._now()
@@ -150,7 +165,15 @@ class Recorder:
         if arms == (Arm.TARGET, Arm.CONTROL) and self.direction is Direction.DOWNLOAD:
             return SIGNATURE_SECONDS
         first_again = phase is Phase.CONFIRM and not any(t.phase is Phase.CONFIRM for t in self.trials)
-        return LONG_SECONDS if first_again else 0.0
+        return max(LONG_SECONDS, self._still_seconds()) if first_again else 0.0
+
+    def _still_seconds(self) -> float:
+        """The time in which another of the target's flows would show that it stands still for good; 0 if none fell
+        silent."""
+        found = [t.transfer for t in self._stuck() if not t.transfer.complete]
+        known = [(t, min_rtt_seconds(t) or 0.0) for t in found]
+        silent = [(t, rtt) for t, rtt in known if tail_silence_seconds(t) >= STILL_LEAST_RTTS * rtt > 0]
+        return min(max((_busy_seconds(t) + STILL_RTTS * rtt for t, rtt in silent), default=0.0), MAX_PAIR_SECONDS)
 
     async def stepwise(self) -> None:
         """One upload that goes on by single segments from where the others stood still.
@@ -208,7 +231,9 @@ class Recorder:
     def _pair_seconds(self, control_arm: Arm, deadline: float) -> float | None:
         """How long each transfer of the next pair may take; None, noted, where too little time is left for both."""
         usual = self._control_seconds(control_arm)
-        least = max(MIN_PAIR_SECONDS, LEAST_CONTROL_TIMES * usual)
+        least = max(
+            MIN_PAIR_SECONDS, LEAST_CONTROL_TIMES * usual, MIN_FLOW_SECONDS + BEGIN_RTTS * self._connect_seconds()
+        )
         left = deadline - self._now()
         share = (self._ctx.deadline - self._now()) / max(1, SHARE_PAIRS - self._pairs) - usual
         times = LEAST_CONTROL_TIMES if self._is_far_behind() else CONTROL_TIMES
@@ -218,9 +243,14 @@ class Recorder:
             return None
         return min(wanted, left - least)
 
+    def _connect_seconds(self) -> float:
+        """The least that a TCP handshake took."""
+        known = [t.transfer.t_connected - t.transfer.t0 for t in self.trials if t.transfer.t_connected is not None]
+        return min(known, default=0.0)
+
     def _is_far_behind(self) -> bool:
-        """Whether two of the target's transfers or more, and all of them, were cut with few of their bytes: as long as
-        a control takes is enough to show that of the next ones, and far servers take long."""
+        """Whether all of the target's transfers so far were cut with few of their bytes: as long as a control takes is
+        enough to show that of the next ones, and far servers take long."""
         own = [t.transfer for t in self.trials if t.pair is not None and t.arm in (Arm.TARGET, Arm.FOREIGN)]
         behind = [t for t in own if not t.complete and t.num_bytes <= FAR_BEHIND_SHARE * t.requested_bytes]
         return len(own) >= FAR_BEHIND_FLOWS and len(behind) == len(own)

@@ -142,5 +142,6 @@ def find(name: str) -> Scenario:
     known = {s.name: s for s in all_scenarios()}
     if name not in known:
         close = difflib.get_close_matches(name, known, n=3)
-        raise KeyError(f"no scenario is called {name}" + (f"; close ones: {', '.join(close)}" if close else ""))
+        hint = f"close ones: {', '.join(close)}" if close else "`throttleprobe lab list` shows all"
+        raise KeyError(f"no scenario is called {name}; {hint}")
     return known[name]

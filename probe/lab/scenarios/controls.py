@@ -9,7 +9,7 @@ from probe.lab.path import HOME, WIFI, PathProfile
 from probe.lab.rules import CensorRule, Everything, Sni, ToAddress, named
 from probe.lab.scenarios.base import CLEAN_BUT_HARD, Family, Setup, scenario
 from probe.lab.scenarios.honest import UNKNOWABLE, clean, media, setup, sites, with_controls
-from probe.lab.world import World, small_internet
+from probe.lab.world import Role, World, small_internet
 from probe.model.results import NetworkState
 
 SLOW_BPS = 100e3
@@ -18,6 +18,7 @@ ODD = {
     "resetsall": Manners(own_name=Unknown.RESET, unknown_names=Unknown.RESET),
     "othername": Manners(certificate=CertificateKind.OTHER_NAME),
 }
+DEAD_DOORS = {"resetsown": Manners(own_name=Unknown.RESET), "ignoresown": Manners(own_name=Unknown.IGNORE)}
 
 
 def without(operator: str) -> World:
@@ -39,7 +40,7 @@ def half_of_the_controls_down(profile: PathProfile) -> Setup:
 def controls_that_reset_foreign_names(profile: PathProfile) -> Setup:
     """Controls reset every name but their own, so they are no witness for a target's name."""
     world = with_controls(small_internet(), Manners(unknown_names=Unknown.RESET))
-    found = [*sites(ODD, UNKNOWABLE), (media("strict", 5, STRICT), clean("strict")["strict"])]
+    found = [*sites(ODD | DEAD_DOORS, UNKNOWABLE), (media("strict", 8, STRICT), clean("strict")["strict"])]
     return setup(profile, found, beside=clean("photogram"), world=world)
 
 
@@ -48,7 +49,9 @@ def controls_that_ignore_foreign_names(profile: PathProfile) -> Setup:
     """Controls never answer a name or a Host but their own."""
     ignoring = Manners(unknown_names=Unknown.IGNORE, unknown_hosts=Unknown.IGNORE)
     world = with_controls(small_internet(), ignoring)
-    return setup(profile, sites(ODD, UNKNOWABLE), beside=clean("gazette"), world=world)
+    hangs = Manners(own_host=Unknown.IGNORE, unknown_hosts=Unknown.SERVE)
+    found = [*sites(ODD | DEAD_DOORS, UNKNOWABLE), *sites({"hangshost": hangs}, UNKNOWABLE, role=Role.NEWS, first=8)]
+    return setup(profile, found, beside=clean("gazette"), world=world)
 
 
 @scenario(Family.CONTROLS)

@@ -16,6 +16,7 @@ ASKED = DnsName(pattern=named("mapfolk.test"))
 INJECTED = (Mechanism.DNS_INJECTION, Mechanism.DNS_INJECTION_BLOCKPAGE)
 LINES = (HOME, WIFI, MOBILE)
 IRANIAN_ADDRESS = "10.10.34.35"
+INSIDE_ADDRESS = "10.66.66.66"
 DNS_PORT = 53
 PROXY = Host(
     name="proxy.isp.test", address="198.18.0.54", role=Role.RESOLVER, forged=(("mapfolk.test", NOTICE_ADDRESS),)
@@ -124,6 +125,30 @@ def dns_proxy_that_lies(profile: PathProfile) -> Setup:
     rule = CensorRule(when=ToPort(port=DNS_PORT, protocol=Protocol.UDP), do=Divert(to=PROXY.address))
     truth = blocked(*INJECTED, Mechanism.DNS_INTERCEPTION)
     return censored(profile, "mapfolk", rule, truth, world=small_internet().with_others(PROXY))
+
+
+@scenario(Family.DNS, on=LINES)
+def dns_resolver_that_lies(profile: PathProfile) -> Setup:
+    """The provider's own resolver gives the address of a notice server; nobody forges on the path. Seen in Germany."""
+    return _resolver_lies(profile, ("mapfolk.test", NOTICE_ADDRESS))
+
+
+@scenario(Family.DNS, on=LINES)
+def dns_resolver_that_lies_about_every_name_below(profile: PathProfile) -> Setup:
+    """The provider's own resolver gives another site's address for the name and every name below it."""
+    other = address_of("linkhub.test")
+    return _resolver_lies(profile, ("mapfolk.test", other), ("*.mapfolk.test", other))
+
+
+@scenario(Family.DNS, on=LINES)
+def dns_resolver_that_lies_within_the_network(profile: PathProfile) -> Setup:
+    """The provider's own resolver gives a private address of its network for the name and all below it."""
+    return _resolver_lies(profile, ("mapfolk.test", INSIDE_ADDRESS), ("*.mapfolk.test", INSIDE_ADDRESS))
+
+
+def _resolver_lies(profile: PathProfile, *forged: tuple[str, str]) -> Setup:
+    world = small_internet().changed("resolver.isp.test", forged=forged)
+    return censored(profile, "mapfolk", (), blocked(*INJECTED, Mechanism.DNS_BOGON), world=world)
 
 
 @scenario(Family.DNS, on=LINES)

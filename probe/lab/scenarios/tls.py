@@ -162,7 +162,7 @@ def sni_white_list_without_controls(profile: PathProfile) -> Setup:
 
 @scenario(Family.TLS, on=LINES)
 def ech_with_outer_name(profile: PathProfile) -> Setup:
-    """ClientHellos with both ECH and a listed outer name are dropped, as in Russia since 2024: the probe sends no ECH,
+    """ClientHellos with both ECH and a listed outer name are dropped, as in Russia since 2024. The probe sends no ECH,
     so over plain TLS nothing is wrong.
     """
     return censored_site(profile, EchWithSni(pattern=named("mapfolk.test")), Drop(), CLEAN)

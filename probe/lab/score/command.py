@@ -112,11 +112,14 @@ def _score(options: Options, chosen: Sequence[Cell], log: Log) -> int:
             complete = pool.make(left, keep)
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
+        terminal.say("throttleprobe lab score: interrupted")
     except PoolError as error:
         return terminal.refuse(f"throttleprobe lab score: the lab does not work here: {error}")
     heading = _heading(records, complete=complete, planned=len(planned), since=began)
     result = score(records)
     _tell(options, heading, result)
+    if not complete:
+        terminal.say(f"{options.log} has the runs that were finished; the same command with --resume goes on")
     return code or (EXIT_FALSE_ALARM if any(wrong.false_alarm for wrong in result.wrong) else 0)
 
 
@@ -131,6 +134,7 @@ def _tell(options: Options, heading: rendering.Heading, result: Score) -> None:
     write(options.output / FIGURE, as_svg(result))
     write(options.output / FIGURES, rendering.as_json(heading, result))
     write(options.output / PAGE, rendering.as_markdown(heading, result, figure=FIGURE))
+    terminal.say(f"written: {options.output / PAGE}, {FIGURES} and {FIGURE}")
 
 
 def _heading(records: Sequence[RunRecord], *, complete: bool, planned: int, since: float) -> rendering.Heading:

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from probe.commands import terminal
 from probe.lab.score.record import Key, RunRecord, TargetRecord
 
-REFRESH_PER_SECOND = 2
 PLAIN_EVERY_SECONDS = 30.0
 
 
@@ -40,14 +40,7 @@ class Progress:
     def __enter__(self) -> "Progress":
         self._began = self._told = self.now()
         if self.console.is_terminal:
-            self._live = Live(
-                get_renderable=self._render,
-                console=self.console,
-                refresh_per_second=REFRESH_PER_SECOND,
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
+            self._live = terminal.live(self.console, self._render)
             self._live.__enter__()
         return self
 

@@ -14,6 +14,10 @@ from probe.lab.score.spread import Errors, Spread
 from probe.lab.score.tables import Score, Wrong
 from probe.model.results import State
 
+NOTES = {
+    Aspect.HOP: "`3-4`: behind the third router on the way and before the fourth; a wider place is wrong. "
+    "`-`: no place was found.",
+}
 MAX_WRONG_SHOWN = 200
 MAX_PROBLEMS_SHOWN = 20
 HEADINGS = {
@@ -75,13 +79,15 @@ def as_markdown(heading: Heading, score: Score, *, figure: str = "") -> str:
 
 def _head(heading: Heading, score: Score) -> str:
     ended = "" if heading.complete else f" It was stopped before all {heading.planned_runs} planned runs were made."
+    minutes = heading.seconds / 60
+    took = f"{minutes / 60:.1f} h" if minutes >= 60 else f"{minutes:.0f} min" if minutes >= 1 else "less than a minute"
     return "\n".join(
         [
             "# Accuracy",
             "",
             f"Measured on {heading.date} with `{heading.command}`,",
             f"commit {', '.join(heading.commits) or 'unknown'}, version {', '.join(heading.versions)}:",
-            f"{score.trials} verdicts in {score.runs} valid runs, in {heading.seconds / 3600:.1f} h.{ended}",
+            f"{score.trials} verdicts in {score.runs} valid runs. The last call took {took}.{ended}",
             "",
             "A trial is one target's verdict in one run on the emulated internet of the lab. Intervals are exact 95 %",
             "ones (Clopper and Pearson) on the effective number of trials (Korn and Graubard 1998), since trials of",
@@ -133,10 +139,10 @@ def _promises(score: Score) -> str:
 def _states(score: Score) -> str:
     states = list(State)
     rows = [
-        ("interference" if row.interfered else "none", row.wanted.value, *(str(n) if n else "" for n in row.found))
+        ("yes" if row.interfered else "no", row.wanted.value, *(str(n) if n else "" for n in row.found))
         for row in score.states
     ]
-    return _section("States", "Rows: what is true; columns: what was found.", ("network", "wanted", *states), rows)
+    return _section("States", "Rows: what is true; columns: what was found.", ("interference", "wanted", *states), rows)
 
 
 def _confusion(score: Score, aspect: Aspect) -> str:
@@ -148,7 +154,8 @@ def _confusion(score: Score, aspect: Aspect) -> str:
     rates = [row for row in score.aspects if row.aspect is aspect]
     right = "; ".join(f"{row.profile} {_rate(row.right)} of {row.right.trials}" for row in rates)
     asked = "Asked of accusations that are right. " if aspect is not Aspect.NETWORK else ""
-    note = f"{asked}Any of the words of `true` is right." + (f" Right: {right}." if right else "")
+    words = NOTES.get(aspect, "Any of the words of `true` is right.")
+    note = f"{asked}{words}" + (f" Right: {right}." if right else "")
     return _section(HEADINGS[aspect], note, ("true", "found", "count", ""), rows)
 
 
@@ -189,8 +196,11 @@ def _spending(score: Score) -> str:
 
 def _invalid(score: Score) -> str:
     rows = [(row.profile, str(row.runs), str(row.disturbed), str(row.without_report)) for row in score.invalid]
-    note = "Runs that say nothing about the verdicts; each is made again with another seed, and counted nowhere else."
-    return _section("Invalid runs", note, ("line", "runs", "path starved", "without a report"), rows)
+    note = (
+        "Of all runs made, those that say nothing about the verdicts; each is made again with another seed, and "
+        "counted nowhere else."
+    )
+    return _section("Invalid runs", note, ("line", "runs made", "lab too busy", "without a report"), rows)
 
 
 def _problems(score: Score) -> str:
@@ -216,7 +226,7 @@ def _scenarios(score: Score) -> str:
 def _wrong(wrong: Sequence[Wrong]) -> str:
     rows = [
         (
-            "**false alarm**" if row.false_alarm else "",
+            "**false alarm**" if row.false_alarm else "wrong",
             row.scenario,
             f"{row.profile}, seed {row.seed}",
             row.target,
@@ -227,7 +237,7 @@ def _wrong(wrong: Sequence[Wrong]) -> str:
         for row in wrong[:MAX_WRONG_SHOWN]
     ]
     note = "" if len(wrong) <= MAX_WRONG_SHOWN else f"The first {MAX_WRONG_SHOWN} of {len(wrong)}."
-    return _section("Wrong verdicts", note, ("", "scenario", "run", "target", "true", "found", "rules"), rows)
+    return _section("Wrong verdicts", note, ("kind", "scenario", "run", "target", "true", "found", "rules"), rows)
 
 
 def _section(title: str, note: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
