@@ -156,9 +156,12 @@ def may_be_accused(server: Resolution) -> bool:
 
 
 def chosen_filter(facts: DnsFacts) -> Resolution | None:
-    """The first resolver, known to filter for those who choose it, that lies about the name or fails for it."""
+    """The first resolver, known to filter for those who choose it, that lies about the name or fails for it.
+
+    What clears needs no control: with one, taking it away would accuse.
+    """
     odd = (s for s in facts.servers if s.outcome in (*LIES, *FAILURES) and s.outcome is not Outcome.TIMEOUT)
-    return next((s for s in odd if s.server in FILTERING_RESOLVERS and s.neutral_resolves), None)
+    return next((s for s in odd if s.server in FILTERING_RESOLVERS), None)
 
 
 def null(facts: DnsFacts) -> Resolution | None:
