@@ -50,7 +50,11 @@ def test_a_score_counts_and_a_resumed_one_makes_only_what_is_missing(tmp_path: P
 
 def test_ctrl_c_keeps_what_is_finished_and_leaves_no_process(tmp_path: Path) -> None:
     running = subprocess.Popen(
-        score(tmp_path, "--trials", "50"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        score(tmp_path, "--trials", "50"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_hear_interrupts,
     )
     log, until = tmp_path / "log.jsonl", time.monotonic() + START_SECONDS
     while not (log.exists() and log.read_bytes()) and time.monotonic() < until:
@@ -64,6 +68,11 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_no_process(tmp_path: Path) -> 
     assert "was stopped before all 100 planned runs" in output
     workers = [path for path in Path("/proc").glob("[0-9]*") if _is_worker_of(path, running.pid)]
     assert workers == []
+
+
+def _hear_interrupts() -> None:
+    """As a program on a terminal does; shells let those in the background ignore them, and all that these start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _is_worker_of(path: Path, parent: int) -> bool:
