@@ -23,14 +23,14 @@ SLOW_LINES = ("satellite", "narrow", "edge", "dsl", "bufferbloat")  # a run take
 SLOW_SHARE = 0.3  # of the trials of other lines, on those
 # Trials of a family on the usual line and on each other: where 99.5 % is claimed they come to about 600 together, which
 # without a miss bound the misses at 0.5 % (rule of three); 200 elsewhere, 1.5 %. Those without interference,
-# bystanders among them, come to more than 3,000 on home lines. All of it is what two cores can do in some 2.5 hours.
+# bystanders among them, come to more than 3,000 on home lines. All of it is what two cores can do in some three hours.
 TRIALS: Mapping[Family, tuple[int, int]] = {
     Family.DNS: (400, 100),
     Family.ADDRESS: (400, 100),
     Family.TLS: (400, 100),
     Family.HTTP: (400, 100),
     Family.QUIC: (60, 30),
-    Family.THROTTLING: (600, 200),
+    Family.THROTTLING: (420, 120),
     Family.STALL: (200, 30),
     Family.PARTIAL: (200, 30),
     Family.LINES: (300, 24),
