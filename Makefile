@@ -6,7 +6,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-APT_TEST := iproute2 util-linux chromium nginx-light curl
+APT_TEST := iproute2 util-linux chromium nginx-light curl prometheus prometheus-alertmanager prometheus-pushgateway \
+	prometheus-blackbox-exporter victoria-metrics systemd
 APT_DEMO := iproute2 util-linux
 
 .PHONY: demo test lint types unit property loopback lab bench schemas packages-demo packages-test clean

@@ -28,6 +28,11 @@ LEVELS: dict[str, int] = {
     "probe.assembly": 4,
     "probe.records": 4,
     "probe.store": 4,
+    "probe.schedule": 4,
+    "probe.measuring": 5,
+    "probe.metrics": 5,
+    "probe.push": 5,
+    "probe.watch": 5,
     "probe.report": 5,
     "probe.formats": 5,
     "probe.commands": 5,
@@ -39,22 +44,25 @@ LEVELS: dict[str, int] = {
 CHECKS_MAY_SEE = {"probe.net.base"}
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "scapy": ("probe/net/raw.py",),
-    "aiohttp": ("probe/net/http.py", "probe/lab/"),
-    "socket": ("probe/net/", "probe/lab/"),
-    "ssl": ("probe/net/", "probe/lab/"),
+    "aiohttp": ("probe/net/http.py", "probe/lab/", "probe/watch/", "probe/push/"),
+    "socket": ("probe/net/", "probe/lab/", "probe/watch/"),
+    "ssl": ("probe/net/", "probe/lab/", "probe/push/"),
+    "prometheus_client": ("probe/metrics/", "probe/watch/", "probe/push/"),
+    "structlog": ("probe/watch/",),
+    "cramjam": ("probe/push/",),
     "matplotlib": ("probe/formats/", "probe/lab/score/figure.py"),
     "rich": ("probe/formats/", "probe/commands/", "probe/lab/"),
     "pydantic": ("probe/config",),
-    "sqlite3": ("probe/store",),
+    "sqlite3": ("probe/store", "probe/push/"),
     "scipy": ("probe/lab/score/intervals.py",),
     "trustme": ("probe/lab/",),
     "dns": ("probe/wire/dns.py", "probe/net/", "probe/lab/"),  # in wire its messages alone
 }
 CALLS_ONLY_IN: dict[str, tuple[str, ...]] = {
     "time.time": ("probe/lab/",),
-    "time.monotonic": ("probe/net/", "probe/lab/", "probe/commands/progress.py"),
-    "asyncio.sleep": ("probe/net/", "probe/lab/"),
-    "datetime.now": ("probe/runner.py", "probe/commands/", "probe/store", "probe/lab/"),
+    "time.monotonic": ("probe/net/", "probe/lab/", "probe/watch/", "probe/push/", "probe/commands/progress.py"),
+    "asyncio.sleep": ("probe/net/", "probe/lab/", "probe/watch/", "probe/push/"),
+    "datetime.now": ("probe/runner.py", "probe/commands/", "probe/store", "probe/lab/", "probe/watch/", "probe/measuring.py"),
 }
 
 
