@@ -62,7 +62,14 @@ CALLS_ONLY_IN: dict[str, tuple[str, ...]] = {
     "time.time": ("probe/lab/",),
     "time.monotonic": ("probe/net/", "probe/lab/", "probe/watch/", "probe/push/", "probe/commands/progress.py"),
     "asyncio.sleep": ("probe/net/", "probe/lab/", "probe/watch/", "probe/push/"),
-    "datetime.now": ("probe/runner.py", "probe/commands/", "probe/store", "probe/lab/", "probe/watch/", "probe/measuring.py"),
+    "datetime.now": (
+        "probe/runner.py",
+        "probe/commands/",
+        "probe/store",
+        "probe/lab/",
+        "probe/watch/",
+        "probe/measuring.py",
+    ),
 }
 
 
