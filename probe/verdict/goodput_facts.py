@@ -19,6 +19,7 @@ from probe.verdict.goodput_pairs import Outcome, Tally, has_broken_pair, pairs_o
 from probe.verdict.goodput_sequence import EQUAL_PAIRS, MIN_EQUAL_RATIO, SURE_RATIO
 from probe.verdict.goodput_stall import fall_silent, stall_offset, stand_still, stops_by_itself
 
+MIN_PLAIN_RATIO = 0.5  # a slow address at less than half of a control may be slowed: it is not called healthy
 MAX_ADDRESS_RATIO = 0.15  # design §3, 2 (c): at most this share of the control's rate, and a signature: `likely`
 ADDRESS_PAIRS = 3  # of target and control with at most that ratio, before a signature may be spoken of
 PLAIN_BPS = 1.5e6  # a limiter above it is not distinctive: whoever rents a server out puts one in front of it. So equal
@@ -96,6 +97,10 @@ class DirectionFacts:
     @property
     def far_below_control(self) -> bool:
         return self.server_ratio is not None and self.server_ratio <= MAX_ADDRESS_RATIO
+
+    @property
+    def below_control(self) -> bool:
+        return self.server_ratio is not None and self.server_ratio < MIN_PLAIN_RATIO
 
     @property
     def near_control(self) -> bool:

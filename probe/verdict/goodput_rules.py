@@ -173,12 +173,12 @@ RULES: tuple[Rule[DirectionFacts], ...] = (
             _cleared(f)
             and not f.never_ends
             and _at_target(f)
-            and (not f.slow_alike or (f.server_ratio is not None and not f.far_below_control))
+            and (not f.slow_alike or (f.server_ratio is not None and not f.below_control))
         ),
         State.OK,
         words.alike,
-        "At the target's own address its name is as fast as a neutral name, and the address is not far below a "
-        "control. The facts say how strong a limit this could have seen.",
+        "At the target's own address its name is as fast as a neutral name, and the address, where it is slow, is not "
+        "below half of a control. The facts say how strong a limit this could have seen.",
     ),
     Rule(
         "goodput.name_not_slower_at_control",
@@ -242,11 +242,12 @@ RULES: tuple[Rule[DirectionFacts], ...] = (
     Rule(
         "goodput.server_slow",
         lambda f: (
-            (f.far_below_control and not _names_tried(f)) or (_cleared(f) and (f.far_below_control or f.never_ends))
+            (f.far_below_control and not _names_tried(f))
+            or (_cleared(f) and (f.far_below_control or f.never_ends or (f.slow_alike and f.below_control)))
         ),
         State.INCONCLUSIVE,
         words.server_slow,
-        "The name makes no difference, or could not be tried, and the target's address is far slower than a control, "
+        "The name makes no difference, or could not be tried, and the target's address is much slower than a control, "
         "or no flow to it ends, without a limiter's signature. A slow, far or hanging server looks like this: "
         "no accusation.",
         mechanisms=lambda _: (Mechanism.SERVER_SLOW,),

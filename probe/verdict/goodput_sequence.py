@@ -60,7 +60,7 @@ MIN_CLEARING_AGAIN_LOG_RATIO = -0.2  # … with this mean, and with that of all 
 MAX_PAIRS = 11  # an uneven line or differing flows; more do not fit into 4 MB
 MAX_QUIET_PAIRS = 7  # a quiet line whose ratio lies between: more pairs will not move it
 AGAIN_PAIRS = 2  # design §3, 8: a first finding is measured once more; two pairs, so that no one event repeats it
-MAX_AGAIN_STARTED = 3  # one pair of a repetition may be lost to a busy machine
+MAX_AGAIN_STARTED = 5  # pairs of a repetition may be lost to a busy machine: of 8 in the lab it took 3
 GIVE_UP_LOG_RATIO = -0.6  # the mean of a repetition of so many pairs above it: the first finding was an accident
 GIVE_UP_PAIRS = 4
 

@@ -294,6 +294,12 @@ def test_a_line_that_is_slow_for_all_is_ok() -> None:
     assert judge_direction(series(trials)).rule_ids == ("goodput.name_not_slower_at_target",)
 
 
+@pytest.mark.parametrize(("control", "state"), [(at(1.2e6), State.OK), (at(3e6), State.INCONCLUSIVE)])
+def test_a_slow_address_beside_a_much_faster_control_is_not_called_healthy(control: Make, state: State) -> None:
+    trials = [pilot(make=MODEST), *pairs(MODEST, MODEST, 2), *pairs(MODEST, control, 2, start=2, arms=BETWEEN)]
+    assert judge_direction(series(trials)).state is state
+
+
 def test_a_far_server_is_not_far_below_its_control() -> None:
     def far(arm: Arm) -> Transfer:
         return transfer(arm, steady(1.2e6), rtt=0.18)
@@ -336,9 +342,9 @@ def test_a_disturbed_pair_neither_accuses_nor_clears() -> None:
     assert next_step(series(trials)) is Step.PAIR
     more = [*trials, *pairs(SLOWED, FAST, 3, start=3)]
     assert next_step(series(more)) is Step.CONFIRM
-    again = pairs(SLOWED, busy, 2, phase=Phase.CONFIRM, start=6)
+    again = pairs(SLOWED, busy, 4, phase=Phase.CONFIRM, start=6)
     assert next_step(series([*more, *again])) is Step.CONFIRM
-    more_again = pairs(SLOWED, busy, 3, phase=Phase.CONFIRM, start=6)
+    more_again = pairs(SLOWED, busy, 5, phase=Phase.CONFIRM, start=6)
     assert judge_direction(series([*more, *more_again])).rule_ids == ("goodput.not_repeated",)
 
 
