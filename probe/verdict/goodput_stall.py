@@ -17,7 +17,7 @@ from probe.stats.curves import (
 
 STALL_SILENCE_SECONDS = 0.7  # of 752 slowed series without a freeze none was silent for .5 s in so many flows (docs)
 SIGNATURE_SILENCE_SECONDS = 1.0  # in every flow, where the silence alone accuses
-STALL_SILENCE_RTTS = 4.0  # … and on a long path for as many round trips
+STALL_SILENCE_RTTS = 3.5  # … and on a long path for so many round trips: what a satellite leaves of 4 s (docs)
 ASKED_AFTER_SECONDS = 1.1  # of silence the kernel asks whether the other end is there (`probe.net.transfer`) …
 ASKED_RTTS = 2.0  # … and the answer takes a round trip
 ANSWER_SECONDS = 0.5  # later than the last byte: not the acknowledgement that came with it
