@@ -95,6 +95,11 @@ class DirectionFacts:
         return self.accused and not self.stands_still and is_traceless(self.shown.suspects)
 
     @property
+    def falls_silent(self) -> bool:
+        """Whether every flow of the shown pairs' suspects was cut in a silence of its own."""
+        return fall_silent(self.shown.suspects)
+
+    @property
     def far_below_control(self) -> bool:
         return self.server_ratio is not None and self.server_ratio <= MAX_ADDRESS_RATIO
 

@@ -94,11 +94,21 @@ RULES: tuple[Rule[DirectionFacts], ...] = (
     ),
     Rule(
         "goodput.name_slower_without_trace",
-        lambda f: f.traceless and _at_target(f),
-        State.THROTTLED,
+        lambda f: f.traceless and _at_target(f) and not f.falls_silent,
+        State.INCONCLUSIVE,
         words.slower_without_trace,
         "At the target's own address its name is slower than a neutral name, twice, and none of its flows lost a "
-        "packet or met a queue: a server that sends no faster under its own name looks the same. Likely.",
+        "packet, met a queue or fell silent: a server that sends no faster under its own name looks just so, a proxy on "
+        "the way that paces what it passes on too.",
+        mechanisms=lambda _: (Mechanism.SERVER_SLOW,),
+    ),
+    Rule(
+        "goodput.name_falls_silent",
+        lambda f: f.traceless and _at_target(f),
+        State.THROTTLED,
+        words.falls_silent,
+        "At the target's own address every flow under its name was cut in a silence, twice, and a neutral name's flows "
+        "complete; the silences are too short for a freeze, and no packet was lost before them. Likely.",
         strength=Strength.LIKELY,
         mechanisms=lambda _: (Mechanism.TLS_THROTTLE_SNI,),
     ),

@@ -65,6 +65,18 @@ def stalled(arm: Arm) -> Transfer:
     return transfer(arm, steady(LINE), curve=stalled_curve(15_000, t0=0.0), limit_seconds=1.6)
 
 
+def silent_over_a_satellite(arm: Arm) -> Transfer:
+    """Stopped after some bytes without a loss or a queue, and cut before the silence could be called a freeze."""
+    curve = stalled_curve(15_000, t0=0.0, rtt=0.6)
+    rising = tuple(n // 1448 for n in curve.num_bytes)
+    curve = replace(curve, segments=rising, rtt_seconds=(0.6,) * 3, retransmits=(0,) * 3)
+    return transfer(arm, steady(LINE), curve=curve, rtt=0.6, limit_seconds=curve.t[-1] + 1.5)
+
+
+def fast_over_a_satellite(arm: Arm) -> Transfer:
+    return transfer(arm, steady(LINE), rtt=0.6)
+
+
 def hanging(arm: Arm) -> Transfer:
     """Stands still like a frozen one, but the server's kernel goes on answering."""
     flow = stalled(arm)
@@ -115,6 +127,9 @@ CASES: dict[str, Series] = {
     "goodput.stall_by_name_below_offset_too": series([pilot(), *found(stalled), SMALL_STUCK]),
     "goodput.stall_by_name": series([pilot(), *found(stalled), SMALL_THROUGH]),
     "goodput.name_slower_without_trace": series([pilot(), *found(paced, healthy)]),
+    "goodput.name_falls_silent": series(
+        [pilot(make=fast_over_a_satellite), *found(silent_over_a_satellite, fast_over_a_satellite)]
+    ),
     "goodput.name_slower_at_target": series([pilot(), *found(SLOWED)]),
     "goodput.name_slower_at_control": series([*STRICT, *found(SLOWED, arms=AT_CONTROL)]),
     "goodput.server_stops": series(
@@ -240,9 +255,9 @@ def test_a_name_whose_server_hangs_is_not_accused() -> None:
     assert judge_direction(series([pilot(), *found(hanging), SMALL_THROUGH])).rule_ids == ("goodput.server_stops",)
 
 
-def test_a_name_that_its_own_server_may_send_more_slowly_is_likely_and_has_no_method() -> None:
+def test_a_name_that_its_own_server_may_send_more_slowly_is_nobodys_throttling_and_has_no_method() -> None:
     verdict = judge_direction(CASES["goodput.name_slower_without_trace"])
-    assert (verdict.state, verdict.strength) == (State.THROTTLED, Strength.LIKELY)
+    assert (verdict.state, verdict.strength) == (State.INCONCLUSIVE, None)
     assert verdict.facts.download is not None and verdict.facts.download.method is Method.UNKNOWN
     for slowed in (policed, shaped):
         found_so = judge_direction(series([pilot(), *found(slowed, healthy)]))
