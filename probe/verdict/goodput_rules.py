@@ -98,8 +98,8 @@ RULES: tuple[Rule[DirectionFacts], ...] = (
         State.INCONCLUSIVE,
         words.slower_without_trace,
         "At the target's own address its name is slower than a neutral name, twice, and none of its flows lost a "
-        "packet, met a queue or fell silent: a server that sends no faster under its own name looks just so, a proxy on "
-        "the way that paces what it passes on too.",
+        "packet, met a queue or fell silent: a server that sends no faster under its own name looks just so, a proxy "
+        "on the way that paces what it passes on too.",
         mechanisms=lambda _: (Mechanism.SERVER_SLOW,),
     ),
     Rule(

@@ -66,8 +66,8 @@ def slower(f: DirectionFacts) -> str:
 
 def slower_without_trace(f: DirectionFacts) -> str:
     return (
-        f"{_direction(f)} slower by name, but nothing shows that the network does it: {_figures(f)}, measured again with "
-        "fresh flows; no packet was lost and no queue grew, as if the server itself sent no faster under this name"
+        f"{_direction(f)} slower by name, but nothing shows that the network does it: {_figures(f)}, measured again "
+        "with fresh flows; no packet was lost and no queue grew, as if the server itself sent no faster under this name"
     )
 
 
