@@ -125,7 +125,8 @@ async def _examine(ctx: Context[Evidence], first: Evidence, endpoint: Endpoint) 
             break
     nameless: tuple[TlsHandshake, ...] = ()
     seconds = _seconds(neutral)
-    if time_for(ctx, 2 * seconds):
+    heard = not neutral or any(h.connect.failure is None for h in neutral)  # without TCP a name more tells nothing
+    if heard and time_for(ctx, 2 * seconds):
         nameless = (await _shake_hand(ctx, endpoint, None, None, seconds),)
     vouching: tuple[TlsHandshake, ...] = ()
     if names and _shows_another_certificate(first, endpoint) and time_for(ctx, 2 * seconds):

@@ -97,6 +97,26 @@ async def test_an_address_that_is_punished_for_every_name_leaves_it_to_the_contr
     assert (verdict.rule_ids, verdict.strength) == (("tls.cut_at_control_too",), Strength.LIKELY)
 
 
+async def test_a_pair_of_addresses_that_is_dropped_after_the_name_costs_no_handshake_without_one() -> None:
+    """With 6 s for each connection that does not come, one more would leave none for the control's address."""
+    asked: list[str] = []
+    punished: set[str] = set()
+
+    def answer(endpoint: Endpoint, name: str | None, verified: str | None) -> TlsHandshake:
+        asked.append(name or "")
+        if endpoint.address in punished:
+            return handshake(endpoint.address, name, failure=Failure.GENERIC_TIMEOUT, stage=TlsStage.CONNECT)
+        if name == HOST:
+            punished.add(endpoint.address)
+            return handshake(endpoint.address, name, failure=Failure.CONNECTION_RESET)
+        return handshake(endpoint.address, name, unverified=verified is None)
+
+    found = await gather(context(ScriptedNet(on_handshake=answer), prior=prior(ADDRESS), seconds=34.0))
+    assert "" not in asked
+    assert len(found.foreign) == 2
+    assert judge(found).rule_ids == ("tls.shut_out",)
+
+
 async def test_one_lost_neutral_handshake_is_made_up_for() -> None:
     lost: list[str] = []
 
