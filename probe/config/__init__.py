@@ -1,19 +1,22 @@
 """Which targets and controls did the person write down, as typed data, or else everything that is wrong with it?
 
 Finds and reads targets.yaml and the file of known blockpages. What may stand in a targets.yaml is in `targets_schema`,
-what is wrong with one in `targets_check`; YAML and places in it are `yaml_source`'s, the environment is `settings`',
-and what follows from a list is `plan`'s. All of that is offered from here. Nothing contacts anything.
+what is wrong with one in `targets_check`; all of watch.yaml is `watch_file`'s. YAML and places in it are
+`yaml_source`'s, the environment is `settings`', and what follows from a list is `plan`'s. All of that is offered from
+here. Nothing contacts anything.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from probe.config.mistakes import WHOLE_FILE, ConfigError, Mistake
+from probe.config.mistakes import ConfigError, Mistake, unreadable
 from probe.config.plan import Contact, Plan, TargetPlan, planned
 from probe.config.settings import Settings, read_settings
+from probe.config.watch_file import WatchConfig, load_watch, service_directories
 from probe.model.targets import TargetList
 
 __all__ = [
@@ -24,9 +27,11 @@ __all__ = [
     "Settings",
     "TargetList",
     "TargetPlan",
+    "WatchConfig",
     "find",
     "load",
     "load_blockpages",
+    "load_watch",
     "parse",
     "planned",
     "read_settings",
@@ -48,16 +53,13 @@ def load(path: Path) -> TargetList:
 def parse(text: str, *, name: str) -> TargetList:
     """Read the text of a targets.yaml; `name` is what mistakes call it. Raises `ConfigError` with every mistake."""
     from probe.config import targets_check, yaml_source
+    from probe.config.findings import located
 
     source = yaml_source.read(text, name=name)
     target_list, findings = targets_check.check(source.root.plain())
-    mistakes = list(source.mistakes)
-    for finding in findings:
-        _, line, column = source.locate(finding.path, key=finding.at_key)
-        path = yaml_source.spell(finding.path)
-        mistakes.append(Mistake(line=line, column=column, path=path, message=finding.message))
+    mistakes = located(findings, source)
     if target_list is None or mistakes:
-        raise ConfigError(tuple(mistakes), name=name)
+        raise ConfigError(mistakes, name=name)
     return target_list
 
 
@@ -74,18 +76,20 @@ def schema_text() -> str:
 
 
 def find(explicit: Path | None) -> Path:
-    """The targets.yaml to use: the one named, else ./targets.yaml, the configuration directory's, the packaged one.
+    """The targets.yaml to use: the one named, else ./targets.yaml, a service's, the configuration directory's, the
+    packaged one.
 
     Raises `ConfigError` where the named one does not exist; a named file is never replaced by another.
     """
     if explicit is not None:
         if not explicit.is_file():
-            raise _unreadable(explicit, "no such file")
+            raise unreadable(explicit, "no such file")
         return explicit
     import platformdirs
 
     places = (
         Path(FILE_NAME),
+        *(place / FILE_NAME for place in service_directories(os.environ)),
         Path(platformdirs.user_config_dir(APPLICATION)) / FILE_NAME,
         _package() / FILE_NAME,
         _package().parent / FILE_NAME,  # a checkout: the packaged copy is made from this file
@@ -136,17 +140,7 @@ def _read(path: Path) -> str:
     """The text of a file, whole; `ConfigError` where it cannot be read, is too large, or is not UTF-8."""
     from probe.config import yaml_source
 
-    try:
-        with path.open("rb") as file:
-            data = file.read(yaml_source.MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise _unreadable(path, error.strerror or "cannot be read") from None
-    return yaml_source.decode(data, name=str(path))
-
-
-def _unreadable(path: Path, reason: str) -> ConfigError:
-    message = reason[:1].lower() + reason[1:]
-    return ConfigError((Mistake(line=1, column=1, path=WHOLE_FILE, message=message),), name=str(path))
+    return yaml_source.read_text(path)
 
 
 def _package() -> Path:

@@ -4,6 +4,7 @@ Every reader of files and settings collects all mistakes and raises them at once
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 WHOLE_FILE = "(whole file)"  # the path of a mistake that belongs to no single value
 MAX_SHOWN_CHARACTERS = 300  # of a path or a message: they quote what may be a megabyte long
@@ -37,6 +38,12 @@ class ConfigError(Exception):
             else f"{self.name}: {m.path}: {m.message}"
             for m in self.mistakes
         )
+
+
+def unreadable(path: Path, reason: str) -> ConfigError:
+    """The one mistake of a file that cannot be read; `reason` as the operating system words it."""
+    message = reason[:1].lower() + reason[1:]
+    return ConfigError((Mistake(line=1, column=1, path=WHOLE_FILE, message=message),), name=str(path))
 
 
 def _visible(text: str) -> str:

@@ -65,7 +65,22 @@ READ: Mapping[str, Callable[[str], object]] = {
     "TARGETS": Path,
     "STATE": Path,
 }
-READ_ELSEWHERE = ("CHECKS", "FAIL_ON", "FORMAT", "RISK")  # by the command line: near misses of these are told too
+# by the command line: near misses of these are told too
+READ_ELSEWHERE = (
+    "CHECKS",
+    "CONFIG",
+    "FAIL_ON",
+    "FORMAT",
+    "LISTEN",
+    "LOG_FORMAT",
+    "LOG_LEVEL",
+    "PUSH_BEARER_TOKEN",
+    "PUSH_GATEWAY",
+    "PUSH_JOB",
+    "PUSH_PASSWORD",
+    "PUSH_USERNAME",
+    "RISK",
+)
 
 
 def read_settings(

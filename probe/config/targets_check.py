@@ -5,13 +5,12 @@ twice, a target with nothing to measure) is looked for here even where values ar
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from difflib import get_close_matches
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from probe.config import targets_schema as schema
+from probe.config.findings import Finding, finding
 from probe.config.yaml_source import Path, Plain
 from probe.model.targets import TargetList
 
@@ -31,15 +30,6 @@ _MODELS: dict[str, type[BaseModel]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """A mistake by its path; `at_key` says that the key itself is wrong rather than its value."""
-
-    path: Path
-    message: str
-    at_key: bool = False
-
-
 def check(data: Plain) -> tuple[TargetList | None, tuple[Finding, ...]]:
     """The target list, or None and every mistake."""
     findings = list(_between_values(data))
@@ -53,49 +43,8 @@ def check(data: Plain) -> tuple[TargetList | None, tuple[Finding, ...]]:
 
 def _finding(details: ErrorDetails) -> Finding:
     path = tuple(step for step in details["loc"] if step not in _TAGS)
-    kind, given = details["type"], details["input"]
-    match kind:
-        case "missing":
-            return Finding(path=path, message="required, but missing")
-        case "extra_forbidden":
-            return Finding(path=path, message=f"unknown key{_suggestion(path)}", at_key=True)
-        case "string_type":
-            wanted = "text or a mapping with a url" if schema.TEXT_TAG in details["loc"] else "text"
-            hint = ": put it in quotes" if isinstance(given, bool | int | float) else ""
-            return Finding(path=path, message=f"must be {wanted}, not {_what(given)}{hint}")
-        case "list_type":
-            return Finding(path=path, message=f"must be a list, not {_what(given)}")
-        case "model_type":
-            return Finding(path=path, message=f"must be a mapping, not {_what(given)}")
-        case "bool_type":
-            return Finding(path=path, message=f"must be true or false, not {_what(given)}")
-        case "enum":
-            return Finding(path=path, message=f"must be {details['ctx']['expected']}, not {given!r}")
-        case "int_type":
-            return Finding(path=path, message=f"must be a whole number, not {_what(given)}")
-        case _:
-            return Finding(path=path, message=details["msg"])
-
-
-def _what(value: object) -> str:
-    """What a value is, in YAML's words."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, int | float):
-        return "a number"
-    if isinstance(value, str):
-        return "text"
-    return "a list" if isinstance(value, list) else "a mapping"
-
-
-def _suggestion(path: Path) -> str:
-    """Which known key was probably meant."""
-    above = next((step for step in reversed(path[:-1]) if isinstance(step, str)), "")
-    known = tuple(_MODELS[above].model_fields) if above in _MODELS else ()
-    close = get_close_matches(str(path[-1]), known, n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    wanted = "text or a mapping with a url" if schema.TEXT_TAG in details["loc"] else "text"
+    return finding({**details, "loc": path}, _MODELS, text_wanted=wanted)
 
 
 def _between_values(data: Plain) -> Iterator[Finding]:

@@ -1,34 +1,31 @@
 """What may stand in a targets.yaml, and what does it mean as `probe.model.targets`?
 
-The one place that imports pydantic. It knows nothing of files or line numbers: mistakes are given by path, and
-`probe.config` finds their place. What a single text may look like is in `urls` and in the functions below.
+It knows nothing of files or line numbers: mistakes are given by path, and `probe.config` finds their place. What a
+single text may look like is in `urls` and in the functions below.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
 from probe.config import urls
+from probe.config.fields import IDENTIFIER, JSON_SCHEMA_DIALECT, JsonSchema, Strict, normalised, text_schema, wrong
 from probe.model import targets as model
 
 VERSION = 1
 MAX_NAME_CHARACTERS = 100  # a display name has to fit a table
 SYSTEM_RESOLVER = "system"  # how evidence names the line's own resolver; no control may be called so
 TEXT_TAG, OBJECT_TAG = "<text>", "<object>"  # which form of a media URL was meant; pydantic puts it into paths
-_ID = r"[a-z0-9][a-z0-9_-]{0,62}"
 _SHA256 = r"[0-9a-fA-F]{64}"
 _ISO_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _WEB = ("http", "https")
 
-JsonSchema = dict[str, Any]
-
 
 def _identifier(text: str) -> str:
-    if not re.fullmatch(_ID, text):
+    if not re.fullmatch(IDENTIFIER, text):
         raise ValueError(f"{text!r} is no id: 1 to 63 of a-z, 0-9, _ and -, the first a letter or a digit")
     return text
 
@@ -64,7 +61,7 @@ def _iso_date(text: str) -> str:
 def _known_version(version: int) -> int:
     if version != VERSION:
         message = f"version {version} is unknown: this program reads version {VERSION}"
-        raise PydanticCustomError("value", "{reason}", {"reason": message})
+        raise wrong(message)
     return version
 
 
@@ -84,43 +81,23 @@ def _media_url(text: str) -> str:
     return urls.url(text, schemes=_WEB, placeholder=True)
 
 
-def _normalised(normalise: Callable[[str], str]) -> AfterValidator:
-    """Turn a text into its one form; a ValueError's message is what the person is told."""
-
-    def validate(text: str) -> str:
-        try:
-            return normalise(text)
-        except ValueError as error:
-            raise PydanticCustomError("value", "{reason}", {"reason": str(error)}) from None
-
-    return AfterValidator(validate)
-
-
-def _text(**schema: Any) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", **schema})
-
-
 _Version = Annotated[int, AfterValidator(_known_version), WithJsonSchema({"const": VERSION})]
-_Id = Annotated[str, _normalised(_identifier), _text(pattern=f"^{_ID}$")]
-_Name = Annotated[str, _normalised(_display_name), _text(minLength=1, maxLength=MAX_NAME_CHARACTERS)]
+_Id = Annotated[str, normalised(_identifier), text_schema(pattern=f"^{IDENTIFIER}$")]
+_Name = Annotated[str, normalised(_display_name), text_schema(minLength=1, maxLength=MAX_NAME_CHARACTERS)]
 _ResolverName = Annotated[
-    str, _normalised(_resolver_name), _text(pattern=f"^{_ID}$", **{"not": {"const": SYSTEM_RESOLVER}})
+    str, normalised(_resolver_name), text_schema(pattern=f"^{IDENTIFIER}$", **{"not": {"const": SYSTEM_RESOLVER}})
 ]
-_HostName = Annotated[str, _normalised(urls.host_name), _text(format="idn-hostname")]
-_Address = Annotated[str, _normalised(urls.address), _text(anyOf=[{"format": "ipv4"}, {"format": "ipv6"}])]
-_SiteUrl = Annotated[str, _normalised(_site_url), _text(format="iri", pattern="^https?://")]
-_SecureUrl = Annotated[str, _normalised(_secure_url), _text(format="iri", pattern="^https://")]
-_MediaText = Annotated[str, _normalised(_media_url), _text(pattern="^https?://")]
-_Service = Annotated[str, _normalised(_service), _text(pattern="^tcp://.+:[0-9]+$")]
-_Fingerprint = Annotated[str, _normalised(_fingerprint), _text(pattern=f"^{_SHA256}$")]
-_Date = Annotated[str, _normalised(_iso_date), _text(format="date")]
+_HostName = Annotated[str, normalised(urls.host_name), text_schema(format="idn-hostname")]
+_Address = Annotated[str, normalised(urls.address), text_schema(anyOf=[{"format": "ipv4"}, {"format": "ipv6"}])]
+_SiteUrl = Annotated[str, normalised(_site_url), text_schema(format="iri", pattern="^https?://")]
+_SecureUrl = Annotated[str, normalised(_secure_url), text_schema(format="iri", pattern="^https://")]
+_MediaText = Annotated[str, normalised(_media_url), text_schema(pattern="^https?://")]
+_Service = Annotated[str, normalised(_service), text_schema(pattern="^tcp://.+:[0-9]+$")]
+_Fingerprint = Annotated[str, normalised(_fingerprint), text_schema(pattern=f"^{_SHA256}$")]
+_Date = Annotated[str, normalised(_iso_date), text_schema(format="date")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class MediaObject(_Strict):
+class MediaObject(Strict):
     """A media URL with the day on which someone last saw it work."""
 
     url: _MediaText
@@ -136,7 +113,7 @@ _MediaUrl = Annotated[
 ]
 
 
-class Resolver(_Strict):
+class Resolver(Strict):
     """A trusted resolver, asked over HTTPS at a fixed address."""
 
     name: _ResolverName
@@ -144,7 +121,7 @@ class Resolver(_Strict):
     address: _Address
 
 
-class ControlMedia(_Strict):
+class ControlMedia(Strict):
     """Neutral media of one operator: the control arm of goodput."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
@@ -153,14 +130,14 @@ class ControlMedia(_Strict):
     upload: _MediaUrl | None = None
 
 
-class Helper(_Strict):
+class Helper(Strict):
     """A control server that a researcher runs, known by its certificate's fingerprint."""
 
     url: _SecureUrl
     sha256: _Fingerprint
 
 
-class Controls(_Strict):
+class Controls(Strict):
     """What is expected to be unaffected."""
 
     resolvers: list[Resolver] = Field(default=[], description="Trusted, encrypted resolvers.")
@@ -170,14 +147,14 @@ class Controls(_Strict):
     helpers: list[Helper] = Field(default=[], description="Control servers that researchers run.")
 
 
-class Media(_Strict):
+class Media(Strict):
     """Candidate URLs per direction, in the order in which they are tried; `{bytes}` stands for the bytes wanted."""
 
-    download: list[_MediaUrl] = []
-    upload: list[_MediaUrl] = []
+    download: list[_MediaUrl] = Field(default=[])
+    upload: list[_MediaUrl] = Field(default=[])
 
 
-class Withheld(_Strict):
+class Withheld(Strict):
     """An item that the platform may withhold by country."""
 
     url: _SiteUrl
@@ -187,7 +164,7 @@ class Withheld(_Strict):
 _SUBJECTS = ("sites", "media", "services", "withheld")
 
 
-class Target(_Strict):
+class Target(Strict):
     """What is assessed: needs an id and at least one of sites, media, services, withheld."""
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": [subject]} for subject in _SUBJECTS]})
@@ -202,15 +179,15 @@ class Target(_Strict):
     media: Media = Field(default=Media(), description="Measured by goodput.")
     services: list[_Service] = Field(default=[], description="Bare endpoints: tcp://address:port.")
     quic: bool = False
-    withheld: list[Withheld] = []
+    withheld: list[Withheld] = Field(default=[])
 
 
-class TargetFile(_Strict):
+class TargetFile(Strict):
     """A whole targets.yaml."""
 
     version: _Version
     controls: Controls
-    targets: list[Target] = []
+    targets: list[Target] = Field(default=[])
 
 
 def to_model(file: TargetFile) -> model.TargetList:
@@ -262,4 +239,4 @@ def _target(target: Target) -> model.Target:
 def json_schema() -> JsonSchema:
     """The JSON Schema (2020-12) of targets.yaml."""
     schema = TargetFile.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Throttleprobe targets"}
+    return {"$schema": JSON_SCHEMA_DIALECT, **schema, "title": "Throttleprobe targets"}

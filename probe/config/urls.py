@@ -19,8 +19,11 @@ _KEPT = "%/:@!$&'()*+,;=~-._?"  # RFC 3986: what a path or a query may hold unqu
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def host_name(text: str) -> str:
-    """A host name in its ASCII form, lower case, without the root's dot. An address is no name."""
+def host_name(text: str, *, local: bool = False) -> str:
+    """A host name in its ASCII form, lower case, without the root's dot. An address is no name.
+
+    `local`: whether a name without a dot will do (`localhost`, a container's name).
+    """
     if not text:
         raise ValueError("a host name is missing")
     if address_or_none(text.strip("[]")) is not None:
@@ -29,7 +32,7 @@ def host_name(text: str) -> str:
     if not name.isascii():
         name = _ascii_form(name)
     labels = name.split(".")
-    if len(labels) < 2:
+    if len(labels) < 2 and not local:
         raise ValueError(f"{text} is not a full host name (it has no dot)")
     if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
         raise ValueError(f"{text} is not a valid host name")
@@ -64,10 +67,18 @@ def address(text: str) -> str:
     return str(found)
 
 
-def url(text: str, *, schemes: tuple[str, ...], literal_host: bool = False, placeholder: bool = False) -> str:
+def url(
+    text: str,
+    *,
+    schemes: tuple[str, ...],
+    literal_host: bool = False,
+    local_host: bool = False,
+    placeholder: bool = False,
+) -> str:
     """An absolute URL, normalised: scheme and host in lower case and ASCII, path at least "/", default port left out.
 
-    `literal_host`: whether the host may be an address. `placeholder`: whether `{bytes}` may stand in path or query.
+    `literal_host`: whether the host may be an address. `local_host`: whether it may be a name without a dot.
+    `placeholder`: whether `{bytes}` may stand in path or query.
     """
     if len(text) > MAX_URL_CHARACTERS:
         raise ValueError(f"longer than {MAX_URL_CHARACTERS} characters")
@@ -88,22 +99,22 @@ def url(text: str, *, schemes: tuple[str, ...], literal_host: bool = False, plac
         raise ValueError("must not have a fragment (the part after #)")
     if port == 0 or parts.netloc.endswith(":"):
         raise ValueError("has no valid port")
-    host = _host_of_url(parts.hostname or "", literal_host=literal_host)
+    host = _host_of_url(parts.hostname or "", literal=literal_host, local=local_host)
     _check_placeholders(parts.path + "?" + parts.query, allowed=placeholder)
     netloc = host if port in (None, _DEFAULT_PORTS[scheme]) else f"{host}:{port}"
     kept = _KEPT + ("{}" if placeholder else "")
     return urlunsplit((scheme, netloc, quote(parts.path or "/", safe=kept), quote(parts.query, safe=kept), ""))
 
 
-def _host_of_url(host: str, *, literal_host: bool) -> str:
+def _host_of_url(host: str, *, literal: bool, local: bool) -> str:
     if not host:
         raise ValueError("has no host")
     if address_or_none(host) is None:
-        return host_name(host)
-    if not literal_host:
+        return host_name(host, local=local)
+    if not literal:
         raise ValueError(f"{host} is an address: it has no name to look up or to send (list it under services)")
-    literal = address(host)
-    return f"[{literal}]" if ":" in literal else literal
+    normal = address(host)
+    return f"[{normal}]" if ":" in normal else normal
 
 
 def _check_placeholders(text: str, *, allowed: bool) -> None:

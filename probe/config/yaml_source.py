@@ -7,12 +7,13 @@ its aliases expand to are bounded, tags are refused, and nothing is ever constru
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 
 from ruamel.yaml import YAML, events
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
-from probe.config.mistakes import WHOLE_FILE, ConfigError, Mistake
+from probe.config.mistakes import WHOLE_FILE, ConfigError, Mistake, unreadable
 
 MAX_FILE_BYTES = 1_000_000  # a list of a few thousand targets; more is not a target list
 MAX_DEPTH = 32  # targets.yaml needs 6; deeper nesting only serves to exhaust a reader
@@ -279,6 +280,16 @@ def resolve(text: str) -> Scalar:
     if _OCTAL.fullmatch(text) or _HEX.fullmatch(text):
         return int(text, 0)
     return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def read_text(path: FilePath) -> str:
+    """The text of a file, whole; `ConfigError` where it cannot be read, is too large, or is not UTF-8."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise unreadable(path, error.strerror or "cannot be read") from None
+    return decode(data, name=str(path))
 
 
 def decode(data: bytes, *, name: str) -> str:
