@@ -8,7 +8,7 @@ recorded `bug`.
 import asyncio
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import PurePath
@@ -16,7 +16,7 @@ from random import Random
 from typing import Protocol
 
 from probe.assembly import Outcome, Plan, Stamp, assemble, failed, host_in, measured
-from probe.budget import RunBudget, TargetBudget
+from probe.budget import Purse, RunBudget, TargetBudget
 from probe.checks import goodput, http
 from probe.checks.addresses import is_literal
 from probe.checks.context import Context, ControlSite
@@ -34,8 +34,10 @@ from probe.model.results import (
 from probe.model.targets import Controls, Target
 from probe.net.base import Net
 from probe.net.meter import Meter
+from probe.net.tally import TRANSFER_SPARE_BYTES
 from probe.records import settle
 from probe.registry import CHECKS, PORTAL, Check, host_of
+from probe.store.line_lock import LineBusyError, OwnLine
 from probe.verdict import network as network_verdict
 
 CONTROLS_SECONDS = 16.0  # for all control sites together; with no network at all this is most of what a run takes
@@ -43,6 +45,9 @@ PARALLEL_CHECKS = 8  # cheap checks at a time over all targets; two handshakes a
 PARALLEL_PAGES = 3  # pages at a time: eight at 64 KB would starve a line of 0.1 Mbit/s
 GRACE_SECONDS = 1.0  # a check that overstays its deadline by this much is ended from outside
 SATELLITE_SECONDS = 0.3  # a round trip from which a run may take longer: beyond 3G, below a geostationary satellite
+TRANSFER_AHEAD_BYTES = 2_000_000  # beyond its share: what the kernel may hold unread of one transfer (tcp_rmem)
+CUT_BY_BUDGET = "the byte budget ended while it ran"
+LINE_PATIENCE = 2  # times what a check may take: so long it waits for the line, which others have for one check each
 CLOSING_SECONDS = 2.0  # kept for judging, storing and printing
 MAX_REDIRECT_HOSTS = 4  # of a target: its pages lead to one or two; a server that sends us round the world does not
 NOBODYS_DOMAIN = ".invalid"  # RFC 6761 §6.4; where `net` scrubbed an address from a redirect
@@ -61,6 +66,13 @@ class Sink(Protocol):
     def measurement(self, measurement: Measurement) -> None: ...
 
 
+class Line(Protocol):
+    """The line, of which a transfer must have all."""
+
+    def exclusive(self, patience_seconds: float) -> AbstractAsyncContextManager[None]:
+        """Have it alone. Raises LineBusyError where others had it for all of that time."""
+
+
 class Progress(Protocol):
     """Who is told what is being done."""
 
@@ -76,9 +88,20 @@ def default_seconds(targets: int) -> float:
     return 17.0 + 70.0 * max(1, targets)
 
 
+def longest_seconds(plan: Plan) -> float:
+    """How long a run may take at the very most: over a satellite, and with others on the line before each transfer."""
+    if not plan.may_take_longer:
+        return plan.max_seconds
+    exclusive = [c for c in CHECKS if c.name in plan.checks and c.exclusive]
+    return plan.max_seconds + sum(
+        (1 + LINE_PATIENCE) * c.seconds * len(c.inputs(target)) for c in exclusive for target in plan.targets
+    )
+
+
 @dataclass(slots=True)
 class Runner:
-    """One run. `wall` gives the time of day, `random` every random choice."""
+    """One run. `wall` gives the time of day, `random` every random choice; `purse` holds what the store granted (None:
+    nobody counts beyond this run), `line` keeps other transfers away."""
 
     plan: Plan
     session: Session
@@ -87,6 +110,8 @@ class Runner:
     meter: Meter
     random: Random
     wall: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    purse: Purse | None = None
+    line: Line = field(default_factory=OwnLine)
     _checks_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARALLEL_CHECKS))
     _pages_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARALLEL_PAGES))
     _controls: list[Measurement] = field(default_factory=list)
@@ -98,7 +123,7 @@ class Runner:
     _budget: RunBudget = field(init=False)
 
     def __post_init__(self) -> None:
-        self._budget = RunBudget(meter=self.meter, max_bytes=self.plan.max_bytes)
+        self._budget = RunBudget(meter=self.meter, max_bytes=self.plan.max_bytes, purse=self.purse)
 
     async def run(self, stop: asyncio.Event, run_id: str) -> Report:
         """Measure until done, until the time is over, or until `stop` is set; what was measured by then is in the
@@ -217,7 +242,8 @@ class Runner:
         for position, (check, target, subject) in enumerate(jobs):
             left = self._end - CLOSING_SECONDS - asyncio.get_running_loop().time()
             seconds = min(check.seconds, left / (len(jobs) - position))
-            await self._measure(check, target, subject, self._budget_of(target), seconds, self._prior_of(target))
+            budget = replace(self._budget_of(target), spare_bytes=TRANSFER_SPARE_BYTES)
+            await self._measure(check, target, subject, budget, seconds, self._prior_of(target))
 
     def _more_seconds(self) -> float:
         """What each target needs beyond the usual: nothing, unless most connections are as far away as a satellite."""
@@ -246,19 +272,56 @@ class Runner:
     ) -> Measurement:
         """Run one check on one input, judge it, and hand it on; cancelled or not, it is recorded."""
         self.progress.started(target.id, check.name, subject)
-        meter = Meter(budget.meter)
-        net = self.session.measurement(meter)
-        stamp = self._stamp()
+        meter, stamp = Meter(budget.meter), self._stamp()
+        net: Net | None = None
         attempt: Attempt[object] = failed(AttemptStatus.CANCELLED, ProblemReason.INTERRUPTED, "run", "")
         try:
-            attempt = await self._attempt(check, target, subject, budget, seconds, prior, net)
+            async with AsyncExitStack() as held:
+                refusal = await self._refusal(check, budget, seconds, held)
+                if refusal is not None:
+                    attempt = refusal
+                else:  # its clock begins after any wait
+                    stamp, net = self._stamp(), self.session.measurement(meter)
+                    attempt = await self._attempt(check, target, subject, budget, seconds, prior, net)
         finally:
-            measurement = measured(check, target, subject, attempt, stamp, net.clock.now(), _moved(meter))
+            took = net.clock.now() if net is not None else 0.0
+            measurement = measured(check, target, subject, attempt, stamp, took, _moved(meter))
             place = self._targets.setdefault(target.id, []) if target.id else self._controls
             place.append(measurement)
             self.sink.measurement(measurement)
             self.progress.finished(measurement)
         return measurement
+
+    async def _refusal(
+        self, check: Check, budget: TargetBudget, seconds: float, held: AsyncExitStack
+    ) -> Attempt[object] | None:
+        """Why a check is not begun; else None, and `held` has the bytes that it can cost, and the line if it needs it
+        alone."""
+        if check.exclusive and self.plan.unfit:
+            return failed(AttemptStatus.NOT_SCHEDULED, ProblemReason.LINE_UNFIT, check.name, self.plan.unfit)
+        if seconds <= 0:
+            return failed(AttemptStatus.NOT_SCHEDULED, ProblemReason.DEADLINE, check.name, "")
+        if check.exclusive and not await self._has_line(check, held):
+            return failed(AttemptStatus.NOT_SCHEDULED, ProblemReason.DEADLINE, check.name, "others had the line")
+        wanted = budget.remaining_bytes + TRANSFER_AHEAD_BYTES if check.max_bytes is None else check.max_bytes
+        least = 0 if check.max_bytes is None else check.max_bytes // 10
+        if not await held.enter_async_context(self._budget.held(wanted, least_bytes=least)):
+            return failed(AttemptStatus.NOT_SCHEDULED, ProblemReason.BUDGET, check.name, "")
+        return None
+
+    async def _has_line(self, check: Check, held: AsyncExitStack) -> bool:
+        """Wait for the line; where nobody set the run's time, waiting is no part of it."""
+        now = asyncio.get_running_loop().time
+        began, patience = now(), LINE_PATIENCE * check.seconds
+        more = patience if self.plan.may_take_longer else 0.0
+        self._end += more
+        try:
+            await held.enter_async_context(self.line.exclusive(min(patience, self._end - CLOSING_SECONDS - began)))
+        except LineBusyError:
+            return False
+        finally:
+            self._end -= max(0.0, more - (now() - began))
+        return True
 
     async def _attempt(
         self,
@@ -270,11 +333,8 @@ class Runner:
         prior: Mapping[str, object],
         net: Net,
     ) -> Attempt[object]:
-        if seconds <= 0:
-            return failed(AttemptStatus.NOT_SCHEDULED, ProblemReason.DEADLINE, check.name, "")
-        if check.max_bytes is not None and budget.run.remaining_bytes < check.max_bytes // 10:
-            budget.run.hit = True
-            return failed(AttemptStatus.NOT_SCHEDULED, ProblemReason.BUDGET, check.name, "")
+        denials = self.meter.denials
+        seconds = min(seconds, self._end - asyncio.get_running_loop().time())
         context: Context[object] = Context(
             target=target if target.id else None,
             input=subject,
@@ -291,11 +351,15 @@ class Runner:
             async with asyncio.timeout(seconds + GRACE_SECONDS):
                 evidence = await check.gather(context)
         except CannotRun as refusal:
-            return Attempt(status=AttemptStatus.ERROR, problem=refusal.problem)
+            if self.meter.denials == denials:
+                return Attempt(status=AttemptStatus.ERROR, problem=refusal.problem)
         except TimeoutError:
             return failed(AttemptStatus.ERROR, ProblemReason.DEADLINE, check.name, f"not done after {seconds:.0f} s")
         except Exception as mistake:  # the one place where our own mistakes are caught and recorded
             return failed(AttemptStatus.ERROR, ProblemReason.BUG, check.name, _where(mistake))
+        if self.meter.denials != denials:  # what our own limit cut is no finding about the network
+            self._budget.hit = True
+            return failed(AttemptStatus.NOT_SCHEDULED, ProblemReason.BUDGET, check.name, CUT_BY_BUDGET)
         # What is judged is what will be read back, so that judging the record again gives the same bytes.
         return Attempt(status=AttemptStatus.COMPLETED, evidence=settle(evidence))
 

@@ -20,6 +20,7 @@ from probe.net.getaddrinfo import AddressLookups
 from probe.net.icmp import ask_for_icmp
 from probe.net.instruments import Instruments, KnownAddresses
 from probe.net.limits import require_time
+from probe.net.meter import MeteredDatagramSocket
 from probe.wire.bogon import is_private
 from probe.wire.names import to_ascii
 
@@ -214,17 +215,14 @@ async def _ask_udp(
     message_id = instruments.random.getrandbits(16)
     question = build_question(hostname, query_type, message_id)
     family = socket.AF_INET6 if ":" in collected.server else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as sock:
-        sock.setblocking(False)
+    with MeteredDatagramSocket(family, instruments.meter) as sock:
         instruments.ports.bind(sock)
         ask_for_icmp(sock)
         try:
             async with asyncio.timeout(instruments.seconds_until(until)) as limit:
                 await loop.sock_sendto(sock, question, (collected.server, collected.port))
-                instruments.meter.add(len(question), 0)
                 while not collected.is_full:
                     wire, sender = await loop.sock_recvfrom(sock, MAX_MESSAGE_BYTES)
-                    instruments.meter.add(0, len(wire))
                     answer = read_answer(wire, hostname, query_type, message_id)
                     was_silent = not collected.counting
                     collected.take(sender[:2], answer, instruments.clock.now())

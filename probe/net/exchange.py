@@ -19,6 +19,7 @@ from probe.net import tcpinfo
 from probe.net.classify import classify
 from probe.net.flow import Flow
 from probe.net.http1 import BadResponseError, Response, download_request, upload_request
+from probe.net.meter import BudgetSpentError
 from probe.net.sampling import Sample, Sampler
 
 RTT_PROBE_INTERVAL_SECONDS = 0.1  # one byte so often makes tcpi_rtt show the queue of a download
@@ -97,7 +98,16 @@ class Exchange(ABC):
         self.sampler.start(self._count(raw))
 
     def _sample(self) -> Sample:
-        return self._count(tcpinfo.read_raw(self.sock))
+        raw = tcpinfo.read_raw(self.sock)
+        if not self.ended:
+            self._charge(raw)
+        return self._count(raw)
+
+    def _charge(self, raw: bytes | None) -> None:
+        try:
+            self.flow.tally.look(raw)
+        except BudgetSpentError as error:
+            self.loop.call_soon(self.broken, error)  # after this sample
 
     def _end(self, failure: Failure | None, *, complete: bool = False) -> None:
         if self.ended:

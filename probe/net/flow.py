@@ -14,7 +14,8 @@ import sys
 from collections.abc import Mapping
 from typing import Protocol
 
-from probe.net.meter import TooManyBytesError
+from probe.net.meter import BudgetSpentError, TooManyBytesError
+from probe.net.tally import Tally
 
 RECEIVE_BUFFER_BYTES = 512 * 1024
 MAX_RECORD_BYTES = 16 * 1024  # of a TLS record's plain text (RFC 8446 §5.1)
@@ -51,7 +52,8 @@ class Flow(asyncio.BufferedProtocol):
     """A connected socket, secured by `tls` unless that is None, feeding `sink` once `attach`ed.
 
     `wire_sent_bytes` counts what was given to the transport, TLS included; `unsent_bytes` of it wait in this process.
-    A peer that sends more than `max_received_bytes`, TLS's own records included, breaks the flow.
+    A peer that sends more than `max_received_bytes`, TLS's own records included, breaks the flow, and so does `tally`
+    where the budget ends.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Flow(asyncio.BufferedProtocol):
         server_name: str,
         *,
         max_received_bytes: int,
+        tally: Tally,
     ) -> None:
         self.secured: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[None] = loop.create_future()
@@ -68,6 +71,7 @@ class Flow(asyncio.BufferedProtocol):
         self.wire_sent_bytes = 0
         self.wire_received_bytes = 0
         self._max_received_bytes = max_received_bytes
+        self.tally = tally
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = None
         if tls is not None:
@@ -141,6 +145,11 @@ class Flow(asyncio.BufferedProtocol):
 
     def buffer_updated(self, num_bytes: int) -> None:
         self.wire_received_bytes += num_bytes
+        try:
+            self.tally.received(num_bytes)
+        except BudgetSpentError as error:
+            self._break(error)
+            return
         if self.wire_received_bytes > self._max_received_bytes:
             self._break(TooManyBytesError("the peer sends more than was asked for"))
             return
@@ -166,9 +175,7 @@ class Flow(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         error = exc if isinstance(exc, OSError) else ConnectionAbortedError("closed by us")
-        if not self.secured.done():
-            self.secured.set_exception(error)
-            self.secured.exception()  # marked as seen: the waiter may have been cancelled
+        self._unsecured(error)
         if exc is not None:
             self._break(error)
         self._sink = None  # each holds the other, and this one large buffers
@@ -196,11 +203,11 @@ class Flow(asyncio.BufferedProtocol):
             return
         except OSError as error:  # SSLError and SSLCertVerificationError are
             self._flush()  # our own alert
-            self.secured.set_exception(error)
-            self.secured.exception()
+            self._unsecured(error)
             return
         self._flush()
-        self.secured.set_result(None)
+        if not self.secured.done():
+            self.secured.set_result(None)
 
     def _decrypt(self) -> None:
         """Deliver what can be decrypted, several records at a time: a call per record costs a tenth of the speed."""
@@ -228,9 +235,15 @@ class Flow(asyncio.BufferedProtocol):
 
     def _flush(self) -> None:
         data = self._outgoing.read()
-        if data and self._transport is not None:
-            self.wire_sent_bytes += len(data)
-            self._transport.write(data)
+        if not data or self._transport is None:
+            return
+        try:
+            self.tally.sending(len(data))
+        except BudgetSpentError as error:
+            self._break(error)
+            return
+        self.wire_sent_bytes += len(data)
+        self._transport.write(data)
 
     def _finish(self) -> None:
         if not self._peer_finished:
@@ -239,7 +252,13 @@ class Flow(asyncio.BufferedProtocol):
                 self._sink.finished()
 
     def _break(self, error: OSError) -> None:
+        self._unsecured(error)
         if self._sink is not None:
             self._sink.broken(error)
         elif self._early is None:
             self._early = error
+
+    def _unsecured(self, error: OSError) -> None:
+        if not self.secured.done():
+            self.secured.set_exception(error)
+            self.secured.exception()  # marked as seen: the waiter may have been cancelled

@@ -99,6 +99,8 @@ class Trip:
     sample: bytes = b""
     sock: MeteredSocket | None = None
     transport: asyncio.Transport | None = None
+    tls: ssl.SSLObject | None = None
+    version: str = ""  # of HTTP, as the answer says: "1.1"
 
 
 class _Answer(ResponseHandler):
@@ -207,7 +209,7 @@ async def _secure(call: Call, instruments: Instruments, trip: Trip, sock: Metere
         ssl_shutdown_timeout=SHUTDOWN_SECONDS,
     )
     trip.t_secured = instruments.clock.now()
-    tls = trip.transport.get_extra_info("ssl_object")
+    trip.tls = tls = trip.transport.get_extra_info("ssl_object")
     if call.verified_name is not None and not name_fits(tls.getpeercert(), call.verified_name):
         trip.verify_failure = Failure.SSL_INVALID_HOSTNAME
         end_at_once(trip.transport)
@@ -268,6 +270,7 @@ async def _request(session: aiohttp.ClientSession, call: Call, trip: Trip) -> No
     ) as response:
         trip.status = response.status
         trip.headers = tuple(response.raw_headers)
+        trip.version = f"{response.version.major}.{response.version.minor}" if response.version else ""
         trip.stage = HttpStage.BODY
         while len(trip.body) < call.max_bytes:
             part = await response.content.readany()

@@ -36,7 +36,8 @@ from probe.net.trust import Trust
 class Session:
     """What one run shares. `async with` it, or `close` it: it keeps connections to control resolvers.
 
-    Making one reads files (trust store, resolv.conf) and takes some 100 ms: best before the event loop runs.
+    Making one reads files (trust store, resolv.conf) and takes some 100 ms: best before the event loop runs. `gate`:
+    that of other sessions of the same event loop, which then spare the same addresses together.
     Raises OSError when `SSL_CERT_FILE` names a file that cannot be read.
     """
 
@@ -46,6 +47,7 @@ class Session:
         random: Random | None = None,
         trust: Trust | None = None,
         meter: Meter | None = None,
+        gate: AddressGate | None = None,
         resolv_conf: Path = dns.RESOLV_CONF,
     ) -> None:
         self.random = random or Random()
@@ -53,7 +55,7 @@ class Session:
         self.meter = meter or Meter()
         self.known = KnownAddresses()
         self._ports = Ports(self.random)
-        self._gate = AddressGate()
+        self._gate = gate or AddressGate()
         self.lookups = AddressLookups()
         self.servers = dns.system_servers(resolv_conf)
         self.known.add(*self.servers)

@@ -1,12 +1,15 @@
-"""How many bytes went over the sockets, and how did each connection end?
+"""How many bytes went over the sockets, how many more may, and how did each connection end?
 
-Counts what programs hand to and take from the kernel, TLS included, IP and TCP headers not. Rates are not its
-business: for those the kernel's own counters are read (`probe.net.tcpinfo`).
+Counts what programs hand to and take from the kernel, TLS included, IP and TCP headers not. Where a limit is set, no
+socket sends or reads beyond it: that is our own end, told by `denials`, and never a failure of the network. How the
+limit comes about is for `probe.budget`. Rates are not its business: for those the kernel's own counters are read
+(`probe.net.tcpinfo`).
 """
 
 import socket
+import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -21,13 +24,35 @@ class TooManyBytesError(OSError):
     """The peer sent more than belongs to any answer."""
 
 
-class Meter:
-    """Bytes sent and received; what one meter counts, its parent counts too."""
+class BudgetSpentError(OSError):
+    """No byte more may be moved: our own limit."""
 
-    __slots__ = ("_parent", "received_bytes", "sent_bytes")
+
+class Limit(Protocol):
+    """Who says how many bytes more may be moved over the sockets of a meter and of those beneath it."""
+
+    def room_bytes(self) -> int:
+        """How many more now, both directions together."""
+
+    def left_bytes(self) -> int:
+        """How many more in all: what is not there yet may come."""
+
+    def moved(self, num_bytes: int) -> None:
+        """So many were just moved."""
+
+
+class Meter:
+    """Bytes sent and received; what one meter counts, its parent counts too. `limit` binds it and those beneath it.
+
+    `denials` says how often a socket wanted more than there was room for, here or beneath.
+    """
+
+    __slots__ = ("_parent", "denials", "limit", "received_bytes", "sent_bytes")
 
     def __init__(self, parent: "Meter | None" = None) -> None:
         self._parent = parent
+        self.limit: Limit | None = None
+        self.denials = 0
         self.sent_bytes = 0
         self.received_bytes = 0
 
@@ -36,11 +61,39 @@ class Meter:
         """Both directions together, as budgets count."""
         return self.sent_bytes + self.received_bytes
 
+    @property
+    def room_bytes(self) -> int:
+        """How many bytes more may be moved, both directions together."""
+        own = sys.maxsize if self.limit is None else self.limit.room_bytes()
+        return own if self._parent is None else min(own, self._parent.room_bytes)
+
+    @property
+    def left_bytes(self) -> int:
+        """How many bytes more may be moved in all, what is not there yet included."""
+        own = sys.maxsize if self.limit is None else self.limit.left_bytes()
+        return own if self._parent is None else min(own, self._parent.left_bytes)
+
     def add(self, sent: int, received: int) -> None:
         self.sent_bytes += sent
         self.received_bytes += received
+        if self.limit is not None:
+            self.limit.moved(sent + received)
         if self._parent is not None:
             self._parent.add(sent, received)
+
+    def require(self, num_bytes: int) -> int:
+        """How much room there is, at least `num_bytes`. Raises BudgetSpentError, and notes it, where there is less."""
+        room = self.room_bytes
+        if room < num_bytes:
+            self.deny()
+            raise BudgetSpentError("the byte budget is used up")
+        return room
+
+    def deny(self) -> None:
+        """Note that something was not moved for want of room."""
+        self.denials += 1
+        if self._parent is not None:
+            self._parent.deny()
 
 
 class MeteredSocket(socket.socket):
@@ -73,9 +126,12 @@ class MeteredSocket(socket.socket):
         self.sent_bytes += count
         self._meter.add(count, 0)
 
+    def _room(self) -> int:
+        return self._meter.require(1)
+
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         try:
-            data = super().recv(bufsize, flags)
+            data = super().recv(min(bufsize, self._room()), flags)
         except (BlockingIOError, InterruptedError):
             raise
         except OSError as error:
@@ -86,7 +142,8 @@ class MeteredSocket(socket.socket):
 
     def recv_into(self, buffer: "WriteableBuffer", nbytes: int = 0, flags: int = 0) -> int:
         try:
-            count = super().recv_into(buffer, nbytes, flags)
+            wanted = nbytes or memoryview(buffer).nbytes
+            count = super().recv_into(buffer, min(wanted, self._room()), flags)
         except (BlockingIOError, InterruptedError):
             raise
         except OSError as error:
@@ -97,7 +154,7 @@ class MeteredSocket(socket.socket):
 
     def send(self, data: "ReadableBuffer", flags: int = 0, /) -> int:
         try:
-            count = super().send(data, flags)
+            count = super().send(memoryview(data)[: self._room()], flags)
         except (BlockingIOError, InterruptedError):
             raise
         except OSError as error:
@@ -108,7 +165,10 @@ class MeteredSocket(socket.socket):
 
     def sendmsg(self, buffers: "Iterable[ReadableBuffer]", *rest: Any) -> int:
         try:
-            count = super().sendmsg(buffers, *rest)
+            pieces = list(buffers)
+            if sum(memoryview(piece).nbytes for piece in pieces) > self._room():
+                return self.send(b"".join(pieces))
+            count = super().sendmsg(pieces, *rest)
         except (BlockingIOError, InterruptedError):
             raise
         except OSError as error:
@@ -116,3 +176,24 @@ class MeteredSocket(socket.socket):
             raise
         self._sent(count)
         return count
+
+
+class MeteredDatagramSocket(socket.socket):
+    """A non-blocking UDP socket that counts its bytes; reads nothing where there is not room for all of it."""
+
+    def __init__(self, family: int, meter: Meter) -> None:
+        super().__init__(family, socket.SOCK_DGRAM)
+        self.setblocking(False)
+        self._meter = meter
+
+    def sendto(self, data: "ReadableBuffer", address: Any, /) -> int:  # type: ignore[override]  # without flags
+        self._meter.require(memoryview(data).nbytes)
+        count = super().sendto(data, address)
+        self._meter.add(count, 0)
+        return count
+
+    def recvfrom(self, bufsize: int, flags: int = 0, /) -> tuple[bytes, Any]:
+        self._meter.require(bufsize)
+        wire, sender = super().recvfrom(bufsize, flags)
+        self._meter.add(0, len(wire))
+        return wire, sender

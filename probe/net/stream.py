@@ -12,6 +12,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from probe.failure import Failure
@@ -28,6 +29,12 @@ from probe.wire.names import to_ascii
 
 MAX_HANDSHAKE_BYTES = 256 * 1024  # a long chain has 20 KB; what sends more wastes our time
 READ_BYTES = 16 * 1024
+
+Witness = Callable[[ssl.SSLObject | None], None]
+
+
+def unwatched(_: ssl.SSLObject | None) -> None:
+    """A witness that keeps nothing."""
 
 
 async def open_tcp(
@@ -120,10 +127,10 @@ async def handshake(
     """Connect and shake hands, as `probe.net.base.Net.handshake` says. Raises CannotRun as `connect` does."""
     require_time(instruments.clock, deadline, stage="handshake")
     async with instruments.gate.turn(endpoint.address, clock=instruments.clock, deadline=deadline) as end:
-        made = await _attempt(endpoint, instruments, server_name=server_name, verified_name=verified_name, deadline=end)
+        made = await attempt(endpoint, instruments, server_name=server_name, verified_name=verified_name, deadline=end)
         if made.stage is not TlsStage.CERTIFICATE:
             return made
-        unverified = await _attempt(
+        unverified = await attempt(
             endpoint, instruments, server_name=server_name, verified_name=None, deadline=deadline
         )
     if unverified.failure is not None:
@@ -139,14 +146,19 @@ async def handshake(
     )
 
 
-async def _attempt(
+async def attempt(
     endpoint: Endpoint,
     instruments: Instruments,
     *,
     server_name: str | None,
     verified_name: str | None,
     deadline: float,
+    witness: Witness = unwatched,
 ) -> TlsHandshake:
+    """One connection and one handshake on it, as `handshake` makes them; callers hold a slot of the address gate.
+
+    `witness` is shown the TLS layer of a handshake that completed.
+    """
     t0 = instruments.clock.now()
     progress = _Progress()
     made, sock = await open_tcp(endpoint, instruments, deadline=deadline)
@@ -155,7 +167,7 @@ async def _attempt(
     else:
         try:
             async with asyncio.timeout(instruments.seconds_until(deadline)):
-                await _shake(sock, instruments, server_name, verified_name, progress)
+                witness(await _shake(sock, instruments, server_name, verified_name, progress))
         except NETWORK_ERRORS as error:
             _record_error(error, progress)
         finally:
@@ -187,8 +199,8 @@ async def _shake(
     server_name: str | None,
     verified_name: str | None,
     progress: _Progress,
-) -> None:
-    """Drive OpenSSL over memory buffers until it is content or raises."""
+) -> ssl.SSLObject | None:
+    """Drive OpenSSL over memory buffers until it is content or raises; None where the peer ended it otherwise."""
     loop = asyncio.get_running_loop()
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     context = instruments.trust.unverifying if verified_name is None else instruments.trust.chain_verifying
@@ -208,17 +220,17 @@ async def _shake(
             progress.client_hello_bytes = len(flight)
         if not wants_more:
             _record_success(tls, instruments.known, verified_name, progress)
-            return
+            return tls
         data = await loop.sock_recv(sock, READ_BYTES)
         if not data:
             progress.failure = Failure.EOF
-            return
+            return None
         progress.stage = TlsStage.SERVER_HELLO
         progress.received_bytes += len(data)
         progress.alerts.feed(data)
         if progress.received_bytes > MAX_HANDSHAKE_BYTES:
             progress.failure = Failure.SSL_FAILED_HANDSHAKE
-            return
+            return None
         incoming.write(data)
 
 

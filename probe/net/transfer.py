@@ -21,6 +21,7 @@ from probe.net.flow import MAX_EXTRA_BYTES, Flow
 from probe.net.limits import AddressGate
 from probe.net.meter import Meter
 from probe.net.ports import Ports
+from probe.net.tally import Tally
 from probe.net.trust import Trust, name_fits
 
 FRAMING = 1.1  # a TLS record of 1 KB, which some servers write, has 2 % of header and tag, a chunk of it another
@@ -44,7 +45,7 @@ async def transfer(
     Never raises for what the network did. The meter gets the bytes however this ends, also when it is cancelled.
     Raises CannotRun where the gate's queue used up the time.
     """
-    attempt = _Attempt(request, clock)
+    attempt = _Attempt(request, clock, meter)
     try:
         async with asyncio.timeout(max(0.0, deadline - clock.now())) as scope:
             async with gate.slot(request.endpoint.address, clock=clock, deadline=deadline):
@@ -55,7 +56,6 @@ async def transfer(
         attempt.fail(error, expired=scope.expired())
     finally:
         attempt.close()
-        meter.add(attempt.sent_bytes, attempt.received_bytes)
     await attempt.wait_closed()
     return attempt.result()
 
@@ -63,8 +63,9 @@ async def transfer(
 class _Attempt:
     """The one connection of a transfer, and what is known of it so far."""
 
-    def __init__(self, request: TransferRequest, clock: Clock) -> None:
-        self._request, self._clock = request, clock
+    def __init__(self, request: TransferRequest, clock: Clock, meter: Meter) -> None:
+        self._request, self._clock, self._meter = request, clock, meter
+        self._tally: Tally | None = None
         self._sock: socket.socket | None = None
         self._flow: Flow | None = None
         self._exchange: Exchange | None = None
@@ -89,6 +90,7 @@ class _Attempt:
         self._sock = socket.socket(socket.AF_INET6 if endpoint.is_ipv6 else socket.AF_INET, socket.SOCK_STREAM)
         self._sock.setblocking(False)
         _ask_in_silence(self._sock)
+        self._tally = Tally(self._meter, self._sock)
         self._source_port = ports.bind(self._sock)
         await asyncio.get_running_loop().sock_connect(self._sock, (endpoint.address, endpoint.port))
         self._t_connected = self._clock.now()
@@ -97,13 +99,13 @@ class _Attempt:
 
     async def secure(self, trust: Trust) -> None:
         """Shake hands, unless the URL is plain HTTP. Raises OSError, ssl.SSLError among them."""
-        assert self._sock is not None
+        assert self._sock is not None and self._tally is not None
         loop = asyncio.get_running_loop()
         request = self._request
         context = _context(request, trust)
         asked_bytes = request.num_bytes if request.direction is Direction.DOWNLOAD else 0
         limit = int(asked_bytes * FRAMING) + MAX_EXTRA_BYTES
-        self._flow = flow = Flow(loop, context, request.server_name, max_received_bytes=limit)
+        self._flow = flow = Flow(loop, context, request.server_name, max_received_bytes=limit, tally=self._tally)
         await loop.create_connection(lambda: flow, sock=self._sock)
         try:
             await flow.secured
@@ -162,6 +164,8 @@ class _Attempt:
         if self._last is not None:
             self.sent_bytes = _first_known(self._last.bytes_sent, self.sent_bytes)
             self.received_bytes = _first_known(self._last.bytes_received, self.received_bytes)
+        if self._tally is not None:
+            self._tally.settle(self.sent_bytes, self.received_bytes)
         if flow is not None and flow.connected:
             # what still waits in the kernel would compete with the next transfer
             flow.abort(sock, reset=exchange is not None and not exchange.complete)

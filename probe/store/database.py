@@ -1,32 +1,38 @@
 """What was measured here before, what may still be used today, and what did the person agree to?
 
-One SQLite file in WAL mode, shared by every process of this person. A measurement is on the disk as soon as
-`add_measurement` returns, so it survives `kill -9` and a power cut. A store that cannot be written to never ends a
-run: `StoreError` (`StoreFull` for a full disk) is the caller's to report. What the records mean is for `probe.model`;
-how many bytes may be used is for the runner.
+One SQLite file in WAL mode, shared by every process of this person, and beside it the count of bytes. A measurement is
+on the disk as soon as `add_measurement` returns, so it survives `kill -9` and a power cut. A store that cannot be
+written to never ends a run: `StoreError` and its kinds are the caller's to report. What the records mean is for
+`probe.model`; when bytes are asked for is for `probe.budget`.
 
-All methods block for a few milliseconds and may be called from any thread: from asyncio, through `to_thread`.
+All methods block for a few milliseconds, and for seconds while another process holds the store. They may be called
+from any thread: from asyncio, through `to_thread`.
 """
 
-import json
 import sqlite3
-import threading
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from probe import records
+from probe.model.past import PastOutcome
 from probe.model.results import Measurement, Report
 from probe.records import EvidenceTypes
+from probe.store import consents, outcomes, retention
+from probe.store.accounts import Accounts
+from probe.store.consents import Consent
+from probe.store.errors import StoreBroken, StoreError, StoreFull, StoreLocked
+from probe.store.file import StoreFile
 from probe.store.past import Past, assembled, brief, unfinished
-from probe.store.tables import StoreError, StoreFull, connect, migrate, move_aside
+from probe.store.retention import Pruned
+from probe.store.runs import Begun, Ended, Made, unpacked
+from probe.store.usage import Limits
 
-COMPRESSION = 6  # zlib's own default; a goodput record becomes a sixth in a few milliseconds
 KEEP_UPLOADS = timedelta(days=2)  # only today's count is ever asked for; a day more for changes of the clock
+MAX_UNSAVED_BYTES = 16 * 1024 * 1024  # of finished runs that wait in memory for a disk with room, or a free store
 
 Now = Callable[[], datetime]
 
@@ -42,26 +48,17 @@ class Window(StrEnum):
     MONTH = "month"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consent:
-    """What the person agreed to: a version of the policy, and groups of risky targets."""
-
-    policy_version: str
-    risk_groups: tuple[str, ...]
-    given_at: str
-
-
 class Store:
     """The open file. `notice` is "" or tells the person what was done to open it."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, *, evidence_types: EvidenceTypes, now: Now, notice: str = ""
-    ) -> None:
-        self._connection = connection
+    def __init__(self, file: StoreFile, *, evidence_types: EvidenceTypes, now: Now) -> None:
+        self._file = file
         self._types = evidence_types
         self._now = now
-        self._lock = threading.Lock()
-        self.notice = notice
+        self._begun: Begun | None = None  # the last run that did
+        self._made: list[Made] = []  # what could not be written yet
+        self._unsaved: list[Ended] = []
+        self._accounts = Accounts(file, now=now)
 
     @classmethod
     def open(cls, path: Path, *, evidence_types: EvidenceTypes, now: Now) -> "Store":
@@ -69,19 +66,30 @@ class Store:
 
         Raises StoreError where the directory cannot be written to, or a newer version made the store.
         """
-        notice = ""
+
+        def fill(cursor: sqlite3.Cursor) -> None:
+            _fill_outcomes(cursor, evidence_types)
+
+        file = StoreFile(path, now=now, fill_outcomes=fill)
         try:
-            connection = connect(path)
-        except sqlite3.DatabaseError as error:
-            aside = move_aside(path, error, stamp=now().strftime("%Y%m%dT%H%M%SZ"))
-            notice = f"{path.name} could not be read ({error}); it was kept as {aside.name}, and a new store was begun"
-            connection = connect(path)
-        migrate(connection, now=now())
-        return cls(connection, evidence_types=evidence_types, now=now, notice=notice)
+            return cls(file, evidence_types=evidence_types, now=now)
+        except BaseException:
+            file.close()
+            raise
+
+    @property
+    def notice(self) -> str:
+        return self._file.notice
+
+    @property
+    def path(self) -> Path:
+        return self._file.path
 
     def close(self) -> None:
-        with self._lock:
-            self._connection.close()
+        with suppress(StoreError):
+            self._save_unsaved()
+        self._accounts.close()
+        self._file.close()
 
     def __enter__(self) -> "Store":
         return self
@@ -92,33 +100,110 @@ class Store:
     # Runs
 
     def begin_run(self, report: Report) -> None:
-        """Remember a run before its first packet: `report` as it would be if it ended now, its targets undecided."""
-        with self._writing() as cursor:
-            cursor.execute(
-                "INSERT INTO runs (id, started_at, finished, header) VALUES (?, ?, 0, ?)",
-                (report.id, report.started_at, _packed(records.encode(records.header(report)))),
-            )
+        """Remember a run before its first packet: `report` as it would be if it ended now, its targets undecided.
 
-    def add_measurement(self, run_id: str, measurement: Measurement) -> None:
-        """Keep one finished measurement; it is on the disk when this returns."""
-        record = _packed(records.encode_measurement(measurement))
-        with self._writing() as cursor:
-            _put(cursor, run_id, measurement, record)
+        Raises StoreBroken when that is done, and told: the store had to be begun anew.
+        """
+        self._begun = Begun.of(report)
+        self._made.clear()
+        self._ensure_sound()
+        self._save_unsaved()
+        self._write(self._begun.put)
+
+    def add_measurement(self, run_id: str, measurement: Measurement, *, uploaded_to: Sequence[str] = ()) -> None:
+        """Keep one finished measurement, and count an upload flow to each host of `uploaded_to`; it is on the disk when
+        this returns. What cannot be written now is written with the next one. Raises StoreBroken as `begin_run` does.
+        """
+        self._made.append(Made.of(run_id, measurement, uploaded_to))
+        waiting = tuple(self._made)
+
+        def put(cursor: sqlite3.Cursor) -> None:
+            if self._begun is not None:
+                self._begun.put(cursor)
+            for made in waiting:
+                made.put(cursor)
+                for host in made.uploaded_to:
+                    self._put_upload(cursor, host)
+
+        try:
+            self._write(put)
+        except (StoreLocked, StoreFull):
+            raise
+        except StoreError:
+            del self._made[: len(waiting)]  # written, or wrong: it would stand in the way of all that follow
+            raise
+        del self._made[: len(waiting)]
+
+    def _write(self, put: Callable[[sqlite3.Cursor], None]) -> None:
+        """One transaction; where the store turned out to be broken the new one gets it, and StoreBroken tells so."""
+        try:
+            with self._file.writing() as cursor:
+                put(cursor)
+        except StoreBroken:
+            with self._file.writing() as cursor:
+                put(cursor)
+            raise
 
     def finish_run(self, report: Report) -> None:
-        """Keep the final report: its verdicts, and any measurement that is new or was judged again."""
-        packed = [
-            (m, _packed(records.encode_measurement(m)))
-            for m in (*report.controls, *(m for target in report.targets for m in target.measurements))
-        ]
-        with self._writing() as cursor:
-            cursor.execute(
-                "INSERT INTO runs (id, started_at, finished, header) VALUES (?, ?, 1, ?)"
-                " ON CONFLICT (id) DO UPDATE SET finished = 1, header = excluded.header",
-                (report.id, report.started_at, _packed(records.encode(records.header(report)))),
-            )
-            for measurement, record in packed:
-                _put(cursor, report.id, measurement, record)
+        """Keep the final report: its verdicts, its outcomes, and any measurement that is new or was judged again.
+
+        What the run may still have moved is given back. Where the disk is full or the store held by another process,
+        the run waits in memory for the next time that one begins or ends, and StoreError is raised.
+        """
+        self._accounts.settle_if_open(report.id, {self.today(): report.bytes.sent + report.bytes.received})
+        uploaded_to = [host for made in self._made if made.run_id == report.id for host in made.uploaded_to]
+        self._unsaved.append(Ended.of(report, uploaded_to))
+        self._made.clear()
+        while len(self._unsaved) > 1 and sum(e.num_bytes for e in self._unsaved) > MAX_UNSAVED_BYTES:
+            del self._unsaved[0]
+        self._save_unsaved()
+
+    def _save_unsaved(self) -> None:
+        """Write the runs that have ended and are not on the disk yet, the first first. Raises StoreError."""
+        while self._unsaved:
+            ended = self._unsaved[0]
+            put = partial(self._put_ended, ended=ended)
+            try:
+                self._write(put)
+                if not self._file.ensure_sound():
+                    self._write(put)
+            except StoreBroken:
+                self._write(put)
+                self._unsaved.remove(ended)
+                raise
+            self._unsaved.remove(ended)
+
+    def _ensure_sound(self) -> None:
+        try:
+            self._file.ensure_sound()
+        except StoreBroken:
+            if self._begun is not None:
+                self._write(self._begun.put)
+            raise
+
+    def _put_ended(self, cursor: sqlite3.Cursor, ended: Ended) -> None:
+        ended.put(cursor)
+        for host in ended.uploaded_to:
+            self._put_upload(cursor, host)
+
+    def outcomes(self, target: str, since: datetime | None = None) -> tuple[PastOutcome, ...]:
+        """What a target came to in the runs begun at or after `since` that ended, oldest first."""
+        with self._file.reading() as cursor:
+            return outcomes.read(cursor, target, since)
+
+    def latest_outcomes(self) -> tuple[PastOutcome, ...]:
+        """What every target that was ever measured came to the last time, by target."""
+        with self._file.reading() as cursor:
+            return outcomes.read_latest(cursor)
+
+    def prune(self, days: int, max_bytes: int) -> Pruned:
+        """Delete the evidence of runs older than `days`, and of the oldest while there are more than `max_bytes`.
+
+        Outcomes stay for years, and so do the last run and those that are being written. Takes up to some seconds.
+        """
+        return retention.prune(
+            self._file, days=days, max_bytes=max_bytes, now=self._now(), living=self._accounts.living_runs
+        )
 
     def report(self, run_id: str | None = None) -> Report:
         """A stored run by its id or the beginning of it; the latest for None.
@@ -126,11 +211,11 @@ class Store:
         A run that has not ended is put together from what was measured, and says that it was interrupted. Raises
         NoSuchRun, also where the beginning fits several; RecordError for a record of another version.
         """
-        with self._reading() as cursor:
+        with self._file.reading() as cursor:
             found = cursor.execute(
                 "SELECT id, finished, header FROM runs WHERE ? IS NULL OR substr(id, 1, length(?)) = ?"
-                " ORDER BY started_at DESC, rowid DESC LIMIT 2",
-                (run_id, run_id, run_id),
+                " ORDER BY id = ? DESC, started_at DESC, rowid DESC LIMIT 2",
+                (run_id, run_id, run_id, run_id),
             ).fetchall()
             if not found or (run_id is not None and len(found) > 1 and found[0][0] != run_id):
                 raise NoSuchRun(f"no single run is called {run_id!r}" if run_id else "no run is stored yet")
@@ -138,60 +223,83 @@ class Store:
             rows = cursor.execute(
                 "SELECT record FROM measurements WHERE run_id = ? ORDER BY position", (identity,)
             ).fetchall()
-        header = records.decode(_unpacked(head), self._types)
-        measurements = [records.decode_measurement(_unpacked(row[0]), self._types) for row in rows]
+        header = records.decode(unpacked(head), self._types)
+        measurements = [records.decode_measurement(unpacked(row[0]), self._types) for row in rows]
         report = assembled(header, measurements)
         return report if finished else unfinished(report, measurements)
 
     def history(self, since: datetime | None = None) -> tuple[Past, ...]:
         """Every run begun at or after `since`, oldest first, without its measurements."""
         earliest = since.astimezone(UTC).isoformat().replace("+00:00", "Z") if since else ""
-        with self._reading() as cursor:
+        with self._file.reading() as cursor:
             rows = cursor.execute(
                 "SELECT finished, header FROM runs WHERE julianday(started_at) >= coalesce(julianday(?), 0)"
                 " ORDER BY julianday(started_at), rowid",
                 (earliest,),
             ).fetchall()
-        return tuple(brief(records.decode(_unpacked(head), self._types), bool(done)) for done, head in rows)
+        return tuple(brief(records.decode(unpacked(head), self._types), bool(done)) for done, head in rows)
 
     # Budgets
 
+    def reserve(
+        self,
+        run_id: str,
+        wanted_bytes: int,
+        limits: Limits,
+        *,
+        until: datetime | None = None,
+        first_draw: int | None = None,
+    ) -> int:
+        """How many of `wanted_bytes` a run may move: what its limit and all runs' day and month (UTC) leave.
+
+        They are kept for it against every other process until `settle`, `finish_run` or its process's death. `until`
+        is when the run ends at the latest: where that is on another day, both days have the bytes left, and what moves
+        on a day that was not foreseen is not covered. `first_draw` of them may be moved without `draw` (None: all):
+        a process that dies is charged with what it has drawn.
+        """
+        return self._accounts.reserve(run_id, wanted_bytes, limits, until=until, first_draw=first_draw)
+
+    def draw(self, run_id: str, day: str, num_bytes: int) -> int:
+        """Note, before they move, that a run may have moved `num_bytes` in all on a day; what is noted, as far as it
+        was granted."""
+        return self._accounts.draw(run_id, day, num_bytes)
+
+    def settle(self, run_id: str, moved: Mapping[str, int]) -> None:
+        """The run moves nothing any more: charge what it moved, by day, and give the rest back."""
+        self._accounts.settle(run_id, moved)
+
     def add_bytes(self, num_bytes: int) -> None:
-        """Count what was moved, both directions together, towards today and this month."""
-        with self._writing() as cursor:
-            cursor.execute(
-                "INSERT INTO usage (day, num_bytes) VALUES (?, ?)"
-                " ON CONFLICT (day) DO UPDATE SET num_bytes = num_bytes + excluded.num_bytes",
-                (self._today(), num_bytes),
-            )
+        """Count what was moved outside of a reservation, both directions together, towards today and this month."""
+        self._accounts.add(self.today(), num_bytes)
 
     def used_bytes(self, window: Window) -> int:
-        """What was moved by all processes in the current day or month."""
-        today = self._today()
-        beginning = today if window is Window.DAY else today[: len("2026-11")]
-        with self._reading() as cursor:
-            (total,) = cursor.execute(
-                "SELECT coalesce(sum(num_bytes), 0) FROM usage WHERE substr(day, 1, ?) = ?",
-                (len(beginning), beginning),
-            ).fetchone()
-        return int(total)
+        """What was moved by all processes in the current day or month; of runs that go on, what they have drawn."""
+        today = self.today()
+        return self._accounts.used(today if window is Window.DAY else today[: len("2026-11")])
+
+    def today(self) -> str:
+        """The day that bytes are charged to now."""
+        return self._now().astimezone(UTC).date().isoformat()
 
     def add_upload(self, host: str) -> None:
         """Count one upload flow to a host."""
-        with self._writing() as cursor:
-            oldest = (self._now().astimezone(UTC) - KEEP_UPLOADS).date().isoformat()
-            cursor.execute("DELETE FROM uploads WHERE day < ?", (oldest,))
-            cursor.execute(
-                "INSERT INTO uploads (day, host, flows) VALUES (?, ?, 1)"
-                " ON CONFLICT (day, host) DO UPDATE SET flows = flows + 1",
-                (self._today(), host),
-            )
+        with self._file.writing() as cursor:
+            self._put_upload(cursor, host)
+
+    def _put_upload(self, cursor: sqlite3.Cursor, host: str) -> None:
+        oldest = (self._now().astimezone(UTC) - KEEP_UPLOADS).date().isoformat()
+        cursor.execute("DELETE FROM uploads WHERE day < ?", (oldest,))
+        cursor.execute(
+            "INSERT INTO uploads (day, host, flows) VALUES (?, ?, 1)"
+            " ON CONFLICT (day, host) DO UPDATE SET flows = flows + 1",
+            (self.today(), host),
+        )
 
     def uploads_today(self, host: str) -> int:
         """How many upload flows went to a host today."""
-        with self._reading() as cursor:
+        with self._file.reading() as cursor:
             row = cursor.execute(
-                "SELECT flows FROM uploads WHERE day = ? AND host = ?", (self._today(), host)
+                "SELECT flows FROM uploads WHERE day = ? AND host = ?", (self.today(), host)
             ).fetchone()
         return int(row[0]) if row else 0
 
@@ -199,65 +307,23 @@ class Store:
 
     def add_consent(self, policy_version: str, risk_groups: tuple[str, ...]) -> None:
         """Remember that the person agreed, and to which groups of risky targets; the last word counts."""
-        with self._writing() as cursor:
-            cursor.execute(
-                "INSERT INTO consents (given_at, policy_version, risk_groups) VALUES (?, ?, ?)",
-                (_rfc3339(self._now()), policy_version, json.dumps(sorted(risk_groups))),
-            )
+        consent = Consent(
+            policy_version=policy_version, risk_groups=tuple(sorted(risk_groups)), given_at=_rfc3339(self._now())
+        )
+        with self._file.writing() as cursor:
+            consents.put(cursor, consent)
+        consents.copy(self.path, consent)
 
     def consent(self) -> Consent | None:
         """The last consent given; None when there was none, or it was withdrawn."""
-        with self._reading() as cursor:
-            row = cursor.execute(
-                "SELECT policy_version, risk_groups, given_at FROM consents ORDER BY rowid DESC LIMIT 1"
-            ).fetchone()
-        if row is None:
-            return None
-        return Consent(policy_version=row[0], risk_groups=tuple(json.loads(row[1])), given_at=row[2])
+        with self._file.reading() as cursor:
+            return consents.read(cursor)
 
     def withdraw_consent(self) -> None:
-        with self._writing() as cursor:
+        """Forget what was agreed to."""
+        consents.forget_copy(self.path)
+        with self._file.writing() as cursor:
             cursor.execute("DELETE FROM consents")
-
-    # The file
-
-    def _today(self) -> str:
-        return self._now().astimezone(UTC).date().isoformat()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Cursor]:
-        """One short transaction that holds the write lock from its beginning: it cannot fail halfway for a lock."""
-        with self._lock, _translated():
-            cursor = self._connection.cursor()
-            cursor.execute("BEGIN IMMEDIATE")
-            try:
-                yield cursor
-                cursor.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    cursor.execute("ROLLBACK")
-                raise
-            finally:
-                cursor.close()
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Cursor]:
-        with self._lock, _translated():
-            cursor = self._connection.cursor()
-            try:
-                yield cursor
-            finally:
-                cursor.close()
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            raise StoreFull("the disk is full: results of this run cannot be kept") from error
-        raise StoreError(f"the store cannot be used: {error}") from error
 
 
 def default_path() -> Path:
@@ -267,24 +333,12 @@ def default_path() -> Path:
     return Path(user_state_dir("throttleprobe", appauthor=False)) / "results.sqlite3"
 
 
-def _put(cursor: sqlite3.Cursor, run_id: str, measurement: Measurement, record: bytes) -> None:
-    """Add a measurement in the order of arrival, or renew it in its place if it was judged again."""
-    cursor.execute(
-        "INSERT INTO measurements (id, run_id, target, record) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (run_id, id) DO UPDATE SET record = excluded.record WHERE record != excluded.record",
-        (measurement.id, run_id, measurement.target, record),
-    )
-
-
-def _packed(record: bytes) -> bytes:
-    return zlib.compress(record, COMPRESSION)
-
-
-def _unpacked(record: bytes) -> bytes:
-    try:
-        return zlib.decompress(record)
-    except zlib.error as error:
-        raise StoreError(f"a stored record is broken: {error}") from error
+def _fill_outcomes(cursor: sqlite3.Cursor, evidence_types: EvidenceTypes) -> None:
+    """The outcomes of runs that a version without them stored; a header that cannot be read has none."""
+    rows = cursor.execute("SELECT header FROM runs WHERE finished ORDER BY rowid").fetchall()
+    for (head,) in rows:
+        with suppress(StoreError, records.RecordError):
+            outcomes.put(cursor, outcomes.rows_of(records.decode(unpacked(head), evidence_types)))
 
 
 def _rfc3339(moment: datetime) -> str:

@@ -210,7 +210,7 @@ async def test_the_run_ends_at_its_time_limit(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_a_used_up_budget_stops_further_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    made, _ = make(monkeypatch, WORKING, max_bytes=1_000, moved=600)
+    made, _ = make(monkeypatch, WORKING, max_bytes=700, moved=600)
     report = await made.run(asyncio.Event(), "run")
     assert report.parameters.budget_hit
     problems = [m.attempt.problem for m in report.controls if m.attempt.problem is not None]

@@ -197,8 +197,8 @@ def test_a_full_disk_is_told_and_what_was_kept_stays(store: Store, path: Path) -
     original = report()
     store.begin_run(records.header(original))
     store.add_measurement(original.id, original.targets[0].measurements[0])
-    pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
-    store._connection.execute(f"PRAGMA max_page_count = {pages}")
+    pages = store._file.connection.execute("PRAGMA page_count").fetchone()[0]
+    store._file.connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreFull):
         store.finish_run(every_state())
     with reopened(path) as other:
@@ -219,7 +219,7 @@ def test_a_measurement_of_an_unknown_run_is_refused(store: Store) -> None:
 
 def test_a_broken_record_is_told(store: Store) -> None:
     store.finish_run(report())
-    store._connection.execute("UPDATE measurements SET record = x'00'")
+    store._file.connection.execute("UPDATE measurements SET record = x'00'")
     with pytest.raises(StoreError, match="record is broken"):
         store.report()
 
