@@ -9,7 +9,6 @@ from probe.checks import goodput
 from probe.formats.figures import amount, rate
 from probe.formats.markup import Html, element, join
 from probe.formats.plain import sentence
-from probe.formats.plots import plot_curves, plot_pairs
 from probe.formats.transfers import conditions, described
 from probe.model.results import Comparison, GoodputFacts, Measurement, Method, Trigger
 
@@ -53,6 +52,8 @@ def goodput_parts(measurements: Sequence[Measurement], anchor: str) -> Iterator[
 
 
 def _direction(title: str, series: goodput.Series, facts: GoodputFacts | None, anchor: str) -> Html:
+    from probe.formats.plots import plot_curves, plot_pairs  # 46 MB, which a page without plots must not take
+
     salt = f"{anchor}-{title}"
     pairs = plot_pairs(series, label=f"{title}: rate of each transfer. {described(series)}", salt=salt)
     curves = plot_curves(series, label=f"{title}: bytes over time, target against control", salt=salt)

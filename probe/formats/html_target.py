@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from probe.formats import overview
+from probe.formats import overview, past
 from probe.formats.contacts import Contacted, contacted
 from probe.formats.figures import amount, duration
 from probe.formats.html_goodput import goodput_parts
@@ -33,9 +33,11 @@ def article(target: TargetResult, *, anchor: str) -> Html:
     means = [element("code", mechanism) for mechanism in verdict.mechanisms]
     by = join("By ", *_separated(means), ". ") if means else ""
     rules = join("Decided by ", *_separated([element("code", rule) for rule in verdict.rule_ids]), ".")
+    news, compared = past.headline(target), tuple(_past(target))
     details = element(
         "details",
         element("summary", "Measurements, timings and what was contacted"),
+        *(() if news else compared),
         *_measurements(target),
         *_timings(timings(target.measurements)),
         *_contacts(contacted(target.measurements), target),
@@ -46,11 +48,19 @@ def article(target: TargetResult, *, anchor: str) -> Html:
         element("div", element("h2", name, id=f"{anchor}-title"), badge(verdict), class_="title"),
         element("p", sentence(verdict.reason), class_="reason"),
         element("p", by, rules if verdict.rule_ids else "", class_="meta"),
+        *(compared if news else ()),
         *goodput_parts(target.measurements, anchor),
         details,
         id=anchor,
         aria_labelledby=f"{anchor}-title",
     )
+
+
+def _past(target: TargetResult) -> Iterator[Html]:
+    """Beside the verdict, which it is no part of: how this compares with earlier results, and since when it is so."""
+    if told := past.sentences(target):
+        yield element("h3", "Compared with earlier runs")
+        yield element("ul", *(element("li", text) for text in told), class_="past")
 
 
 def _separated(items: list[Html]) -> Iterator[str]:

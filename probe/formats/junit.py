@@ -9,7 +9,7 @@ is an error. Attributes follow the schema that Jenkins publishes (jenkinsci/xuni
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from probe.formats import overview
+from probe.formats import overview, past
 from probe.formats.plain import plain
 from probe.model.results import Measurement, NetworkState, ProblemReason, Report, State, TargetResult, Verdict
 
@@ -51,6 +51,8 @@ def _target_suite(report: Report, target: TargetResult) -> Element:
     output = SubElement(case, "system-out")
     row = overview.row(target)
     output.text = f"{row.name}: {row.verdict_word}; download {row.download.text}; upload {row.upload.text}"
+    if told := past.sentences(target):
+        output.text += "\n" + "\n".join(told)
     return suite
 
 

@@ -6,7 +6,7 @@ GitHub-flavoured, and readable as plain text. Text from the network cannot make 
 import re
 from collections.abc import Iterator
 
-from probe.formats import overview
+from probe.formats import overview, past
 from probe.formats.overview import ACCESS_CHECKS, SYMBOLS, Cell, RateCell
 from probe.formats.plain import plain, sentence
 from probe.model.results import Report, State, TargetResult
@@ -47,7 +47,7 @@ def _blocks(report: Report) -> Iterator[str]:
         yield f"| {' | '.join(cells)} | {SYMBOLS[row.verdict.state]} **{row.verdict_word}** |\n"
     yield "\n"
     for target in report.targets:
-        if target.verdict.state is not State.OK:
+        if target.verdict.state is not State.OK or past.headline(target):
             yield _finding(target)
     yield "\n"
     for note in overview.notes(report):
@@ -64,7 +64,8 @@ def _finding(target: TargetResult) -> str:
     means = ", ".join(f"`{mechanism}`" for mechanism in target.verdict.mechanisms)
     by = f" by {means}" if means else ""
     word = overview.verdict_word(target.verdict)
-    return f"- **{escape(target.name)}**: {word}{by}. {escape(sentence(target.verdict.reason))}\n"
+    told = "".join(f" {escape(text)}" for text in past.sentences(target))
+    return f"- **{escape(target.name)}**: {word}{by}. {escape(sentence(target.verdict.reason))}{told}\n"
 
 
 def _measurements(target: TargetResult) -> Iterator[str]:

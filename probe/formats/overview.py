@@ -7,6 +7,7 @@ shows the worst verdict among the measurements that count, and what was not meas
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from probe.formats import past
 from probe.formats.figures import amount, compared, duration
 from probe.formats.plain import plain
 from probe.model.results import (
@@ -76,13 +77,14 @@ class RateCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One target; `access` in the order of `ACCESS_CHECKS`."""
+    """One target; `access` in the order of `ACCESS_CHECKS`; `past` is what is new about it, or ""."""
 
     name: str
     access: tuple[Cell, ...]
     download: RateCell
     upload: RateCell
     verdict: Verdict
+    past: str = ""
 
     @property
     def verdict_word(self) -> str:
@@ -100,6 +102,7 @@ def row(target: TargetResult) -> Row:
         download=_rate_cell(target, upload=False),
         upload=_rate_cell(target, upload=True),
         verdict=target.verdict,
+        past=past.headline(target),
     )
 
 
@@ -133,6 +136,10 @@ def notes(report: Report) -> tuple[str, ...]:
     made: list[str] = []
     if report.parameters.interrupted:
         made.append("The run was interrupted, or has not ended yet: what was measured until then is shown.")
+    if report.vantage.vpn:
+        made.append(
+            "Measured through a VPN or a proxy: the verdicts are about the network behind it, not about this line."
+        )
     if report.parameters.budget_hit:
         limit = amount(report.parameters.max_bytes)
         made.append(f"A byte budget was used up (at most {limit} for this run), so not everything was measured.")

@@ -66,7 +66,7 @@ def render_table(report: Report, console_width: int, color: bool, *, ascii_only:
     shown = overview.rows(report)
     console.print(_table(shown, look) if width >= TABLE_FROM else _list(shown, look))
     console.print()
-    console.print(_findings([row for row in shown if row.verdict.state is not State.OK], look))
+    console.print(_findings([row for row in shown if row.verdict.state is not State.OK or row.past], look))
     console.print(Group(*_footer(report)))
     text = "\n".join(line.rstrip() for line in out.getvalue().splitlines()).strip("\n") + "\n"
     return _ascii(text) if ascii_only else text
@@ -133,7 +133,7 @@ def _list(rows: Sequence[Row], look: _Look) -> Group:
 
 
 def _findings(rows: Sequence[Row], look: _Look) -> Table:
-    """For each target that is not ok: its state, by what means, and the sentence that says why."""
+    """For each target that is not ok, or not as it was: its state, by what means, why, and what is new about it."""
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
@@ -142,6 +142,8 @@ def _findings(rows: Sequence[Row], look: _Look) -> Table:
         if row.verdict.mechanisms:
             text.append(f" by {', '.join(row.verdict.mechanisms)}")
         text.append(f". {sentence(row.verdict.reason)}")
+        if row.past:
+            text.append(f" {row.past}")
         grid.add_row(Text(look.symbols[row.verdict.state], style=STYLES[row.verdict.state]), text)
     return grid
 

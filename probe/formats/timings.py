@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from probe.checks import dns, http, reach, tls
+from probe.model.observations import HttpExchange, TlsHandshake
 from probe.model.results import Measurement
 
 
@@ -26,6 +27,20 @@ def timings(measurements: Iterable[Measurement]) -> tuple[Timing, ...]:
     return tuple(timing for measurement in measurements for timing in _timings(measurement))
 
 
+def handshake_seconds(shake: TlsHandshake) -> float:
+    """From the connection to the handshake's end, or from the dial where no connection was made."""
+    begun = shake.t0 if shake.connect.failure else shake.connect.t
+    # The record of the connect may keep its own beginning; a phase never lasts less than nothing.
+    return max(0.0, shake.t - max(begun, shake.t0))
+
+
+def answer_seconds(exchange: HttpExchange) -> float:
+    """From the request to the first byte of the answer; as far as it came where one of them is missing."""
+    begun = exchange.t_request if exchange.t_request is not None else exchange.t0
+    ended = exchange.t_first_byte if exchange.t_first_byte is not None else exchange.t
+    return max(0.0, ended - begun)
+
+
 def _timings(measurement: Measurement) -> Iterator[Timing]:
     host = measurement.input
     match measurement.attempt.evidence:
@@ -41,17 +56,12 @@ def _timings(measurement: Measurement) -> Iterator[Timing]:
         case tls.Evidence(target=handshakes):
             if handshakes:
                 shake = handshakes[0]
-                begun = shake.t0 if shake.connect.failure else shake.connect.t
-                # The record of the connect may keep its own beginning; a phase never lasts less than nothing.
-                seconds = max(0.0, shake.t - max(begun, shake.t0))
-                yield Timing(host=host, phase="TLS", seconds=seconds, failure=shake.failure or "")
+                yield Timing(host=host, phase="TLS", seconds=handshake_seconds(shake), failure=shake.failure or "")
         case http.Evidence(plain=plain_hops, secure=secure_hops):
             for phase, hops in (("HTTP", plain_hops), ("HTTPS", secure_hops)):
                 exchanges = [e for hop in hops for e in hop.exchanges][:1]
                 for exchange in exchanges:
-                    begun = exchange.t_request if exchange.t_request is not None else exchange.t0
-                    ended = exchange.t_first_byte if exchange.t_first_byte is not None else exchange.t
                     failure = exchange.failure or ""
-                    yield Timing(host=host, phase=phase, seconds=max(0.0, ended - begun), failure=failure)
+                    yield Timing(host=host, phase=phase, seconds=answer_seconds(exchange), failure=failure)
         case _:
             return

@@ -9,99 +9,16 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from probe.failure import Failure
+from probe.model.past import PastComparison
+from probe.model.words import Comparison as Comparison
+from probe.model.words import Mechanism as Mechanism
+from probe.model.words import Method as Method
+from probe.model.words import NetworkState as NetworkState
+from probe.model.words import State as State
+from probe.model.words import Strength as Strength
+from probe.model.words import Trigger as Trigger
 
 SCHEMA_VERSION = 1
-
-
-class State(StrEnum):
-    """What became of a target, as seen from here."""
-
-    OK = "ok"
-    THROTTLED = "throttled"
-    BLOCKED = "blocked"
-    WITHHELD = "withheld"
-    DOWN = "down"
-    INCONCLUSIVE = "inconclusive"
-
-
-class Strength(StrEnum):
-    """How well an accusation is supported."""
-
-    CONFIRMED = "confirmed"
-    LIKELY = "likely"
-
-
-class Mechanism(StrEnum):
-    """By what means: the closed list of docs/ontology.md, in OONI's path style."""
-
-    DNS_NXDOMAIN = "dns.nxdomain"
-    DNS_REFUSED = "dns.refused"
-    DNS_SERVFAIL = "dns.servfail"
-    DNS_NO_ANSWER = "dns.no_answer"
-    DNS_TIMEOUT = "dns.timeout"
-    DNS_BOGON = "dns.bogon"
-    DNS_INJECTION = "dns.injection"
-    DNS_INJECTION_BLOCKPAGE = "dns.injection.blockpage"
-    DNS_INTERCEPTION = "dns.interception"
-    IP_UNREACHABLE = "ip.unreachable"
-    IP_THROTTLE = "ip.throttle"
-    IP_STALL = "ip.stall"
-    TCP_TIMEOUT = "tcp.timeout"
-    TCP_RESET = "tcp.reset"
-    TCP_REFUSED = "tcp.refused"
-    TLS_RESET = "tls.reset"
-    TLS_RESET_SNI = "tls.reset.sni"
-    TLS_TIMEOUT = "tls.timeout"
-    TLS_TIMEOUT_SNI = "tls.timeout.sni"
-    TLS_THROTTLE = "tls.throttle"
-    TLS_THROTTLE_SNI = "tls.throttle.sni"
-    TLS_STALL = "tls.stall"
-    TLS_STALL_SNI = "tls.stall.sni"
-    TLS_MITM = "tls.mitm"
-    HTTP_BLOCKPAGE = "http.blockpage"
-    HTTP_REDIRECT = "http.redirect"
-    HTTP_RESET_HOST = "http.reset.host"
-    HTTP_TIMEOUT_HOST = "http.timeout.host"
-    HTTP_THROTTLE_HOST = "http.throttle.host"
-    THROTTLE_UNATTRIBUTED = "throttle.unattributed"
-    STALL_UNATTRIBUTED = "stall.unattributed"
-    PLATFORM_WITHHELD = "platform.withheld"
-    PLATFORM_GEOBLOCK = "platform.geoblock"
-    PLATFORM_HTTP_451 = "platform.http_451"
-    SERVER_DEAD_NAME = "server.dead_name"
-    SERVER_REFUSED = "server.refused"
-    SERVER_UNRESPONSIVE = "server.unresponsive"
-    SERVER_ERROR = "server.error"
-    SERVER_CERTIFICATE = "server.certificate"
-    SERVER_SLOW = "server.slow"
-
-
-class Comparison(StrEnum):
-    """Which two arms a goodput verdict compares (design §3, "What judgement must never do", 2)."""
-
-    NAME_AT_TARGET = "name_at_target"
-    NAME_AT_CONTROL = "name_at_control"
-    SIGNATURE = "signature"
-    HELPER = "helper"
-    BETWEEN_SERVERS = "between_servers"  # target against control: may clear, never accuses
-
-
-class Method(StrEnum):
-    """How traffic is slowed."""
-
-    POLICED = "policed"
-    SHAPED = "shaped"
-    LOSSY = "lossy"
-    STALLED = "stalled"
-    UNKNOWN = "unknown"
-
-
-class Trigger(StrEnum):
-    """What the slowing follows."""
-
-    SNI = "sni"
-    IP = "ip"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +114,7 @@ class ProblemReason(StrEnum):
     MEDIA_GONE = "media_gone"
     NO_ADDRESS = "no_address"
     LOCAL_NETWORK = "local_network"
+    LINE_UNFIT = "line_unfit"
     INTERRUPTED = "interrupted"
 
 
@@ -246,21 +164,15 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetResult:
-    """`media_hosts` served nothing but media candidates: one of them may be dead while another works."""
+    """`media_hosts` served nothing but media candidates: one of them may be dead while another works. `past` sets the
+    result beside earlier ones (`probe.verdict.past`); it never takes part in the verdict."""
 
     id: str
     name: str
     verdict: Verdict
     measurements: tuple[Measurement, ...]
     media_hosts: tuple[str, ...] = ()
-
-
-class NetworkState(StrEnum):
-    OK = "ok"
-    NO_NETWORK = "no_network"
-    CAPTIVE_PORTAL = "captive_portal"
-    CONTROLS_FAILING = "controls_failing"
-    WHITE_LIST = "white_list"
+    past: PastComparison | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,11 +188,14 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vantage:
-    """The network position that measures; never an address. None: not known."""
+    """The network position that measures; never an address. None: not known. `instance` is the name that its owner
+    gave it, `vpn` whether a VPN or proxy carried the traffic."""
 
     country: str | None = None
     asn: int | None = None
     network: str | None = None
+    instance: str | None = None
+    vpn: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from probe.verdict import dns, hops, http, reach, tls
+from probe.verdict import dns, hops, http, past, reach, tls
 from probe.verdict.rules import Rule
 
 PAGES = Path(__file__).parents[2] / "docs" / "method"
@@ -33,3 +33,9 @@ def test_the_page_names_no_rule_that_is_not_there(check: str) -> None:
     page = (PAGES / f"{check}.md").read_text()
     rows = {line.split("`")[1] for line in page.splitlines() if line.startswith(f"| `{check}.")}
     assert rows == known
+
+
+def test_the_page_of_the_past_explains_its_rules_as_the_code_does() -> None:
+    lines = (PAGES / "past.md").read_text().splitlines()
+    rows = {line.split("`")[1]: line.split("|")[2].strip() for line in lines if line.startswith("| `past.")}
+    assert rows == past.MEANINGS

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from probe.failure import Failure
+from probe.model.past import Hours, OnsetOf, Standing
 from probe.model.results import Comparison, Mechanism, Method, NetworkState, ProblemReason, State, Strength, Trigger
 from probe.registry import BY_NAME
 
@@ -38,6 +39,9 @@ def words(heading: str) -> list[str]:
         ("Network", NetworkState),
         ("Failure", Failure),
         ("Problem", ProblemReason),
+        ("Past: standing", Standing),
+        ("Past: hours", Hours),
+        ("Past: onset", OnsetOf),
     ],
 )
 def test_every_word_is_defined_and_no_other(heading: str, kind: type[StrEnum]) -> None:

@@ -16,8 +16,10 @@ from probe.model.results import (
     State,
     Strength,
     TargetResult,
+    Vantage,
     Verdict,
 )
+from probe.report import Format, render
 from tests.curves import Shape
 from tests.factories import (
     dns_evidence,
@@ -201,3 +203,11 @@ def test_worst_follows_the_designs_order() -> None:
 def test_every_state_has_a_mark() -> None:
     assert set(overview.SYMBOLS) == set(State)
     assert isinstance(verdict(), Verdict)
+
+
+def test_a_vpn_is_named_wherever_people_read() -> None:
+    over_vpn = replace(report(clean()), vantage=Vantage(vpn=True))
+    assert any("through a VPN or a proxy" in note for note in overview.notes(over_vpn))
+    for words in (Format.TABLE, Format.MARKDOWN, Format.HTML):
+        assert "through a VPN or a proxy" in " ".join(str(render(over_vpn, words)).split())
+    assert not any("VPN" in note for note in overview.notes(report(clean())))

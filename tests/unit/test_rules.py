@@ -7,12 +7,12 @@ import pytest
 from probe.commands.explain import explain, near
 from probe.failure import Failure
 from probe.model.results import Comparison, Mechanism, Method, NetworkState, State, Strength, Trigger
-from probe.verdict import attempt, network
+from probe.verdict import attempt, network, past
 from probe.verdict.every import RULES
 
 METHOD = Path(__file__).parents[2] / "docs" / "method"
 IDS = [rule.id for rule in RULES]
-OTHERS = [*attempt.MEANINGS, *network.MEANINGS]
+OTHERS = [*attempt.MEANINGS, *network.MEANINGS, *past.MEANINGS]
 PAGES = {"target": "network", "attempt": "network", "network": "network", "portal": "network"}
 WORDS = [
     word.value
