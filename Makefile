@@ -38,7 +38,8 @@ lint: $(VENV)/.ready
 types: $(VENV)/.ready
 	$(BIN)/mypy
 
-unit property: $(VENV)/.ready
+# Some unit tests ask Prometheus's and systemd's own tools what they think of deploy/.
+unit property: $(VENV)/.ready packages-test
 	$(BIN)/pytest tests/$@
 
 loopback: $(VENV)/.ready packages-test
@@ -53,10 +54,12 @@ bench: $(VENV)/.ready packages-test
 	$(BIN)/python -m benchmarks
 	$(BIN)/pytest tests/lab/test_scenarios.py -m bench -n 4
 
-# The published schemas are made from the code; tests check that they are equal.
+# The published schemas and the list of metrics are made from the code; tests check that they are equal.
 schemas: $(VENV)/.ready
 	$(BIN)/throttleprobe targets schema > docs/schema/targets.schema.json
+	$(BIN)/python -c 'from probe.config import watch_file; print(watch_file.watch_schema_text(), end="")' > docs/schema/watch.schema.json
 	$(BIN)/python -c 'from probe import records, registry; print(records.schema_text(registry.EVIDENCE_TYPES), end="")' > docs/schema/report.schema.json
+	$(BIN)/python -m probe.metrics.page > docs/metrics.md
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -7,9 +7,16 @@ PROGRAMS = (
     "benchmarks.client_vs_curl",
     "benchmarks.main_job",
     "benchmarks.simulation",
+    "benchmarks.past",
     "benchmarks.goodput_in_lab",
     "benchmarks.hops_in_lab",
     "benchmarks.forwarder",
+    "benchmarks.metrics_scrape",
+    "benchmarks.probe_vs_blackbox",
+    "benchmarks.push_kills",
+    "benchmarks.watch_month",
+    "benchmarks.watch_kills",
+    "benchmarks.push_outage",
 )
 
 

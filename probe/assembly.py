@@ -38,6 +38,7 @@ class Plan:
     """What one run is to do; `checks` are names of `probe.registry`; high-risk targets are left out before this.
 
     `may_take_longer`: nobody asked for `max_seconds`, and over a satellite a run takes more than it usually may.
+    `unfit`: why this line is not to be filled now, so that no goodput is measured; "" when it may be.
     """
 
     controls: Controls
@@ -48,6 +49,7 @@ class Plan:
     known_blockpages: Mapping[str, str]
     vantage: Vantage
     may_take_longer: bool = False
+    unfit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

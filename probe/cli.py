@@ -43,6 +43,16 @@ State = Annotated[
     Path | None,
     typer.Option("--state", envvar="THROTTLEPROBE_STATE", help="Where results are kept, instead of the usual place."),
 ]
+Risk = Annotated[
+    str, typer.Option(envvar="THROTTLEPROBE_RISK", help="low, or high: also targets that may endanger you.")
+]
+PushGateway = Annotated[
+    str | None,
+    typer.Option(envvar="THROTTLEPROBE_PUSH_GATEWAY", help="Also put the metrics on this Pushgateway.", metavar="URL"),
+]
+PushJob = Annotated[
+    str, typer.Option(envvar="THROTTLEPROBE_PUSH_JOB", help="The job label there; replaces what it had.")
+]
 
 
 @app.command()
@@ -68,10 +78,10 @@ def run(
     ] = None,
     no_store: Annotated[bool, typer.Option("--no-store", help="Keep nothing, read nothing kept.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Consent for this call; stores nothing.")] = False,
-    risk: Annotated[
-        str, typer.Option(envvar="THROTTLEPROBE_RISK", help="low, or high: also targets that may endanger you.")
-    ] = "low",
+    risk: Risk = "low",
     state: State = None,
+    push_gateway: PushGateway = None,
+    push_job: PushJob = "throttleprobe",
 ) -> None:
     """Measure now: is each target reachable, is it slowed, and by what?"""
     from probe.commands import measure
@@ -94,6 +104,66 @@ def run(
                 yes=yes,
                 high_risk=risk == "high",
                 state=state,
+                push_gateway=push_gateway,
+                push_job=push_job,
+            )
+        )
+    )
+
+
+@app.command()
+def watch(
+    target: Annotated[
+        list[str] | None, typer.Argument(help="Ids from targets.yaml; all of low risk when none.")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", envvar="THROTTLEPROBE_CONFIG", help="A watch.yaml instead of the one found."),
+    ] = None,
+    targets: TargetsFile = None,
+    listen: Annotated[
+        str,
+        typer.Option(
+            envvar="THROTTLEPROBE_LISTEN",
+            help="Where /metrics, /probe and the status page are; or off.",
+            metavar="ADDR:PORT",
+        ),
+    ] = "127.0.0.1:9850",
+    state: State = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Consent for this start; stores nothing.")] = False,
+    risk: Risk = "low",
+    log_format: Annotated[
+        str, typer.Option(envvar="THROTTLEPROBE_LOG_FORMAT", help="logfmt, json or console.", metavar="FORMAT")
+    ] = "logfmt",
+    log_level: Annotated[
+        str, typer.Option(envvar="THROTTLEPROBE_LOG_LEVEL", help="debug, info, warning or error.", metavar="LEVEL")
+    ] = "info",
+    once: Annotated[
+        bool, typer.Option("--once", help="One run, if it is allowed now, then exit: for cron, instead of a service.")
+    ] = False,
+    check_config: Annotated[
+        bool, typer.Option("--check-config", help="Report every mistake in both files; send nothing.")
+    ] = False,
+) -> None:
+    """Keep measuring on a schedule, and show it: metrics, status page. SIGHUP reads both files again."""
+    from probe.commands import watch as watching
+
+    if risk not in ("low", "high"):
+        raise typer.BadParameter("low or high", param_hint="--risk")
+    watching.leave(
+        watching.run(
+            watching.Options(
+                targets=tuple(target or ()),
+                file=targets,
+                config=config,
+                listen=listen,
+                state=state,
+                yes=yes,
+                high_risk=risk == "high",
+                log_format=log_format,
+                log_level=log_level,
+                once=once,
+                check_config=check_config,
             )
         )
     )

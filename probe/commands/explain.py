@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
-from probe.verdict import attempt, network
+from probe.verdict import attempt, network, past
 from probe.verdict import every as rules
 
 ONTOLOGY = "ontology.md"
@@ -43,7 +43,7 @@ def _entries() -> Iterator[tuple[str, str]]:
     for rule in rules.RULES:
         strength = f", {rule.strength.value}" if rule.strength else ""
         yield rule.id, f"{rule.id} (rule; gives {rule.state.value}{strength}): {rule.meaning}"
-    for identity, meaning in {**attempt.MEANINGS, **network.MEANINGS}.items():
+    for identity, meaning in {**attempt.MEANINGS, **network.MEANINGS, **past.MEANINGS}.items():
         yield identity, f"{identity} (rule): {meaning}"
 
 

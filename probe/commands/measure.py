@@ -7,9 +7,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,25 +15,26 @@ from random import SystemRandom
 
 from rich.console import Console
 
-from probe import budget, config
-from probe.assembly import Plan, Stamp
-from probe.checks import goodput
-from probe.commands import consent
+from probe import config, measuring
+from probe.assembly import Plan
+from probe.budget import Purse
+from probe.commands import agreement, consent, pushing
 from probe.commands.progress import LiveProgress, PlainProgress
-from probe.commands.selection import UsageError, known_formats, known_states, select, without_uploads
+from probe.commands.selection import UsageError, known_formats, known_states, select
 from probe.commands.terminal import EXIT_USAGE, refuse, say, tell
-from probe.model.results import Measurement, NetworkState, ProblemReason, Report, State, Vantage
+from probe.config.watch_file import BudgetSettings
+from probe.model.results import Measurement, NetworkState, ProblemReason, Report, State
 from probe.model.targets import TargetList
+from probe.net.line import Line
 from probe.net.live import Session
 from probe.net.meter import Meter
-from probe.registry import CHOOSABLE, EVIDENCE_TYPES
+from probe.registry import CHOOSABLE
 from probe.report import Format, require_writable
-from probe.runner import Runner, default_seconds
-from probe.store import Store, StoreError, Window, default_path
+from probe.store import Limits, Store, StoreError
+from probe.store.line_lock import SharedLine, line_files
 
 # design §4; 2 is in `terminal`
 EXIT_DONE, EXIT_FOUND, EXIT_UNDECIDED, EXIT_BUG, EXIT_INTERRUPTED = 0, 1, 3, 4, 130
-STORE_FILE = "results.sqlite3"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,54 +54,8 @@ class Options:
     yes: bool
     high_risk: bool
     state: Path | None
-
-
-class StoreSink:
-    """Keeps each finished measurement and what it moved; a store that fails is told once and measuring goes on.
-
-    One thread writes, in order: waiting for a slow disk in the event loop would look like a slow network.
-    """
-
-    def __init__(self, store: Store | None, run_id: str) -> None:
-        self._store = store
-        self._run_id = run_id
-        self._failed = False
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
-
-    def begin(self, report: Report) -> None:
-        """Remember the run before its first packet."""
-        self._guarded(lambda store: store.begin_run(report))
-
-    def measurement(self, measurement: Measurement) -> None:
-        self._writer.submit(self._guarded, lambda store: _keep_measurement(store, self._run_id, measurement))
-
-    def close(self) -> None:
-        """Wait until everything is on the disk."""
-        self._writer.shutdown(wait=True)
-
-    def _guarded(self, write: Callable[[Store], None]) -> None:
-        if self._store is None or self._failed:
-            return
-        try:
-            write(self._store)
-        except StoreError as error:
-            self._failed = True
-            say(str(error))
-
-
-def _keep_measurement(store: Store, run_id: str, measurement: Measurement) -> None:
-    store.add_measurement(run_id, measurement)
-    store.add_bytes(measurement.sent_bytes + measurement.received_bytes)
-    for host in _uploaded_to(measurement):
-        store.add_upload(host)
-
-
-def _uploaded_to(measurement: Measurement) -> tuple[str, ...]:
-    """The host of every upload flow to a platform that a measurement made."""
-    evidence = measurement.attempt.evidence
-    if not isinstance(evidence, goodput.Evidence) or evidence.upload is None:
-        return ()
-    return tuple(t.transfer.host for t in evidence.upload.trials if t.arm in (goodput.Arm.TARGET, goodput.Arm.NEUTRAL))
+    push_gateway: str | None = None
+    push_job: str = pushing.DEFAULT_JOB
 
 
 def run(options: Options) -> int:
@@ -128,34 +81,39 @@ def _run(options: Options, exits: ExitStack) -> int:
     )
     if unknown := [c for c in options.checks if c not in CHOOSABLE]:
         raise UsageError(f"no such check: {', '.join(unknown)}; there are {', '.join(CHOOSABLE)}")
+    watch = config.load_watch(None)
     listed = config.load(config.find(settings.targets))
     blockpages = config.load_blockpages(settings.blockpages) if settings.blockpages else {}
     _require_output(options.output)
+    push = pushing.push_of(options.push_gateway, options.push_job, watch.vantage.instance, os.environ)
     store = exits.enter_context(open_store(settings.state_dir)) if options.store else None
-    agreed = _agreed(options, store)
+    agreed = agreement.agreed(store, high_risk=options.high_risk)
     targets = select(listed, options.targets, options.list_file, high_risk=agreed.high_risk)
-    allowed = _allowed_bytes(settings.max_bytes, store)
-    if not options.yes and not agreed.valid and not _ask(listed, allowed, store, agreed):
+    limits = _limits(watch.budget, settings.max_bytes)
+    if not options.yes and not agreed.valid and not _ask(listed, measuring.left_bytes(store, limits), store, agreed):
         return refuse("no consent: run on a terminal to be asked, or give it for this call with --yes")
-    targets = without_uploads(targets, store, wanted=settings.uploads)
-    plan = Plan(
-        controls=listed.controls,
-        targets=targets,
-        checks=options.checks or CHOOSABLE,
-        max_bytes=allowed,
-        max_seconds=settings.max_seconds or default_seconds(len(targets)),
-        known_blockpages=blockpages,
-        vantage=Vantage(),
-        may_take_longer=settings.max_seconds is None,
+    wishes = measuring.Wishes(
+        targets=measuring.without_uploads(targets, store, wanted=settings.uploads and watch.uploads),
+        checks=options.checks,
+        max_seconds=settings.max_seconds,
+        blockpages=blockpages,
+        vantage=measuring.vantage_of(watch.vantage, vpn=Line(settings=watch.line).is_tunnelled()),
     )
     random, meter = SystemRandom(), Meter()
+    plan, purse = measuring.planned(listed, wishes, max_bytes=limits.run), None
+    if store is not None:
+        run_id = measuring.new_id(random, _now())
+        plan, purse = measuring.claim(plan, run_id, store, limits=limits, say=say, wall=_now)
     try:
         session = Session(random=random, meter=meter)
     except OSError as error:
         raise UsageError(f"the trust store cannot be read (SSL_CERT_FILE): {error.strerror or error}") from None
-    report = asyncio.run(_measure(plan, store, session, random, meter))
-    _keep(report, store)
-    return exit_code(report, fail_on) if _told(report, output_format, options.output) else EXIT_USAGE
+    report = asyncio.run(_measure(plan, store, purse, session, random, meter))
+    report = measuring.keep(report, store, say)
+    told = _told(report, output_format, options.output)
+    if push is not None and not report.parameters.interrupted:
+        pushing.push(report, push, store)
+    return exit_code(report, fail_on) if told else EXIT_USAGE
 
 
 def _require_output(output: Path | None) -> None:
@@ -181,15 +139,26 @@ def _told(report: Report, output_format: Format, output: Path | None) -> bool:
     return True
 
 
-async def _measure(plan: Plan, store: Store | None, session: Session, random: SystemRandom, meter: Meter) -> Report:
+async def _measure(
+    plan: Plan, store: Store | None, purse: Purse | None, session: Session, random: SystemRandom, meter: Meter
+) -> Report:
     stop = asyncio.Event()
     _stop_on_signals(stop)
-    run_id = Stamp(wall=datetime.now(UTC), random=random).new_id()
-    with _progress(plan, meter) as progress, closing(StoreSink(store, run_id)) as sink:
+    with _progress(plan, meter) as progress:
         async with session:
-            runner = Runner(plan=plan, session=session, sink=sink, progress=progress, meter=meter, random=random)
-            sink.begin(runner.report(run_id))
-            return await runner.run(stop, run_id)
+            run = measuring.Run(
+                id=purse.run_id if purse else measuring.new_id(random, _now()),
+                plan=plan,
+                purse=purse,
+                line=SharedLine(line_files(store.path if store else None)),
+                store=store,
+                session=session,
+                meter=meter,
+                random=random,
+                progress=progress,
+                say=say,
+            )
+            return await run.measure(stop)
 
 
 def _progress(plan: Plan, meter: Meter) -> LiveProgress | PlainProgress:
@@ -216,63 +185,22 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 
 
 def open_store(directory: Path | None) -> Store:
-    path = directory / STORE_FILE if directory else default_path()
-    store = Store.open(path, evidence_types=EVIDENCE_TYPES, now=lambda: datetime.now(UTC))
-    if store.notice:
-        say(store.notice)
-    return store
+    """The store of this directory, or the person's usual one; what had to be done to open it is told."""
+    return measuring.open_store(directory, say)
 
 
-def _keep(report: Report, store: Store | None) -> None:
-    if store is None:
-        return
-    try:
-        store.finish_run(report)
-    except StoreError as error:  # a full disk, a lock that is not given up: the result is told all the same
-        say(str(error))
+def _limits(budget: BudgetSettings, wanted: int | None) -> Limits:
+    run_bytes = budget.run_bytes if wanted is None else wanted
+    return Limits(run=run_bytes, day=budget.day_bytes, month=budget.month_bytes)
 
 
-def _allowed_bytes(wanted: int | None, store: Store | None) -> int:
-    """What this run may move: what was asked for, and what the day's and the month's budgets leave."""
-    allowed = budget.DEFAULT_RUN_BYTES if wanted is None else wanted
-    if store is None:
-        return allowed
-    left_today = budget.DEFAULT_DAY_BYTES - store.used_bytes(Window.DAY)
-    left_this_month = budget.DEFAULT_MONTH_BYTES - store.used_bytes(Window.MONTH)
-    return max(0, min(allowed, left_today, left_this_month))
-
-
-def _agreed(options: Options, store: Store | None) -> consent.Consent:
-    """What was agreed to before, on this machine and in this call; what was agreed to under another policy is void."""
-    stored = store.consent() if store is not None else None
-    version = int(stored.policy_version) if stored is not None and stored.policy_version.isdigit() else 0
-    remembered = stored is not None and version == consent.POLICY_VERSION and "high" in stored.risk_groups
-    return consent.Consent(policy_version=version, high_risk=options.high_risk or remembered)
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _ask(listed: TargetList, max_bytes: int, store: Store | None, agreed: consent.Consent) -> bool:
-    """Ask on the terminal and remember the answer; without a terminal the answer is no.
-
-    A flag that includes the high-risk group is for its call alone: only an answer about that group is remembered.
-    """
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return False
     low, risky = consent.split_by_risk(listed.targets)
-    say(consent.question(low, max_bytes=max_bytes))
-    if not _yes("Do you agree? [y/N]"):
-        return False
-    high = False
-    if risky and not agreed.high_risk:
-        say(consent.risk_question(risky))
-        high = _yes("Contact them as well, from the next run on? [y/N]")
-    if store is not None:
-        store.add_consent(str(consent.POLICY_VERSION), ("high",) if high else ())
-    return True
-
-
-def _yes(question: str) -> bool:
-    say(question)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return agreement.ask(consent.question(low, max_bytes=max_bytes), risky, store, agreed)
 
 
 def exit_code(report: Report, fail_on: frozenset[State]) -> int:

@@ -3,20 +3,15 @@
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from probe.config.urls import url
 from probe.model.results import State
-from probe.model.targets import Media, Risk, Target, TargetList
+from probe.model.targets import Risk, Target, TargetList
 from probe.registry import host_of
 from probe.report import Format
-from probe.store import Store
 
 MAX_LISTED_SITES = 1_000  # of --list: more is a scan, not a measurement
-# A whole verdict with its repeat takes 13 upload flows of at most 128 KB, a clean one 5: two clean ones and a little
-# more a day.
-MAX_UPLOAD_FLOWS_PER_HOST_AND_DAY = 16
 
 
 class UsageError(Exception):
@@ -74,19 +69,6 @@ def read_list(path: Path) -> tuple[Target, ...]:
         identity = identity if identity not in targets else f"{identity}-{number}"
         targets[identity] = Target(id=identity, name=host, sites=(site,))
     return tuple(targets.values())
-
-
-def without_uploads(targets: Sequence[Target], store: Store | None, *, wanted: bool) -> tuple[Target, ...]:
-    """The targets without the uploads that are switched off, or whose host has had its share of today's."""
-
-    def allowed(place: str) -> bool:
-        today = store.uploads_today(host_of(place)) if store is not None else 0
-        return wanted and today < MAX_UPLOAD_FLOWS_PER_HOST_AND_DAY
-
-    return tuple(
-        replace(t, media=Media(download=t.media.download, upload=tuple(u for u in t.media.upload if allowed(u.url))))
-        for t in targets
-    )
 
 
 def _site(path: Path, text: str) -> str:

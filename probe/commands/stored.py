@@ -7,12 +7,12 @@ from pathlib import Path
 
 from probe import config, judgement, records
 from probe.commands import terminal
-from probe.commands.history import history_table
+from probe.commands.history import changes_since, changes_table, history_table
 from probe.commands.measure import EXIT_DONE, open_store
 from probe.commands.selection import UsageError, known_formats
 from probe.registry import EVIDENCE_TYPES
 from probe.report import Format
-from probe.store import NoSuchRun, StoreError
+from probe.store import NoSuchRun, Store, StoreError
 
 
 def show(run_id: str | None, since: str | None, *, output_format: str, output: Path | None, state: Path | None) -> int:
@@ -29,7 +29,7 @@ def show(run_id: str | None, since: str | None, *, output_format: str, output: P
                 report = judgement.rejudge(report) if report.parameters.interrupted else report
                 terminal.tell(report, chosen, output)
             else:
-                terminal.show(history_table(store.history(_date(since))))
+                terminal.show(_history(store, _date(since)))
     except config.ConfigError as error:
         return terminal.refuse(*error.lines)
     except (UsageError, StoreError, NoSuchRun) as error:
@@ -37,6 +37,14 @@ def show(run_id: str | None, since: str | None, *, output_format: str, output: P
     except OSError as error:
         return terminal.refuse(f"--output {output}: cannot be written ({error.strerror})")
     return EXIT_DONE
+
+
+def _history(store: Store, since: datetime) -> str:
+    """The runs since then, and below them what changed; a change is looked for in what was before as well."""
+    runs, now = store.history(since), datetime.now(UTC)
+    targets = sorted({target.id for run in runs for target in run.targets})
+    changed = {target: changes_since(store.outcomes(target), since, now) for target in targets}
+    return "\n\n".join(part for part in (history_table(runs), changes_table(changed)) if part)
 
 
 def _date(text: str) -> datetime:

@@ -118,13 +118,14 @@ class Lab:
         return answer
 
     def environment(self) -> dict[str, str]:
-        """What programs in the lab see: the lab's certificates, an empty home, no proxy."""
+        """What programs in the lab see: the lab's certificates, an empty home, temporary files of its own, no proxy."""
         home = self.directory / "home"
         kept = {name: value for name, value in os.environ.items() if name.lower() not in OUTSIDE_VARIABLES}
         kept = {name: value for name, value in kept.items() if not name.startswith(("XDG_", "THROTTLEPROBE_"))}
         places = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "STATE", "DATA", "CACHE")}
         root = str(self.root_path)
-        return {**kept, **places, "HOME": str(home), "SSL_CERT_FILE": root, "CURL_CA_BUNDLE": root}
+        own = {"HOME": str(home), "TMPDIR": str(home)}  # a machine of its own: it waits for nobody else's transfers
+        return {**kept, **places, **own, "SSL_CERT_FILE": root, "CURL_CA_BUNDLE": root}
 
     def run(
         self,

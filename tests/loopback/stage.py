@@ -18,8 +18,8 @@ import pytest
 import trustme
 
 from probe.assembly import Plan
-from probe.commands.measure import StoreSink
 from probe.commands.progress import PlainProgress
+from probe.measuring import StoreSink
 from probe.model.observations import DnsQuery, HttpExchange, TcpConnect, TlsHandshake, Transfer
 from probe.model.results import Report, Vantage
 from probe.model.targets import Controls, Endpoint, Resolver, Target
@@ -179,7 +179,7 @@ def staged_run(
         known_blockpages={},
         vantage=Vantage(),
     )
-    said, sink = StringIO(), StoreSink(store, run_id)
+    said, sink = StringIO(), StoreSink(store, run_id, print)
     progress = PlainProgress(stream=said, meter=session.meter)
     runner = Runner(
         plan=plan, session=session, sink=sink, progress=progress, meter=session.meter, random=session.random

@@ -45,7 +45,7 @@ CHECKS_MAY_SEE = {"probe.net.base"}
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "scapy": ("probe/net/raw.py",),
     "aiohttp": ("probe/net/http.py", "probe/lab/", "probe/watch/", "probe/push/"),
-    "socket": ("probe/net/", "probe/lab/", "probe/watch/"),
+    "socket": ("probe/net/", "probe/lab/", "probe/watch/", "probe/push/"),
     "ssl": ("probe/net/", "probe/lab/", "probe/push/"),
     "prometheus_client": ("probe/metrics/", "probe/watch/", "probe/push/"),
     "structlog": ("probe/watch/",),

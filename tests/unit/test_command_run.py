@@ -16,6 +16,8 @@ import pytest
 from probe.assembly import Plan
 from probe.commands import consent, measure, stored
 from probe.commands.measure import Options
+from probe.commands.terminal import say
+from probe.measuring import STORE_FILE, StoreSink
 from probe.model.results import Report
 from probe.registry import EVIDENCE_TYPES
 from probe.store import Store
@@ -130,20 +132,20 @@ def test_a_stored_run_told_to_a_place_that_cannot_be_written(
 
 def full(store: Store | None) -> None:
     assert store is not None
-    pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
-    store._connection.execute(f"PRAGMA max_page_count = {pages}")
+    pages = store._file.connection.execute("PRAGMA page_count").fetchone()[0]
+    store._file.connection.execute(f"PRAGMA max_page_count = {pages}")
 
 
 def gone(store: Store | None) -> None:
     assert store is not None
-    store._connection.close()
+    store._file.connection.close()
 
 
 def locked(store: Store | None) -> None:
     """Another process of ours has the store and does not give it up."""
     assert store is not None
-    store._connection.execute("PRAGMA busy_timeout = 50")
-    path = store._connection.execute("PRAGMA database_list").fetchone()[2]
+    store._file.connection.execute("PRAGMA busy_timeout = 50")
+    path = store._file.connection.execute("PRAGMA database_list").fetchone()[2]
     LOCKS.append(subprocess.Popen([sys.executable, "-c", HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE))
     stdout = LOCKS[-1].stdout
     assert stdout is not None
@@ -183,7 +185,7 @@ def test_a_store_that_fails_meanwhile_does_not_lose_the_result(
 def test_a_store_that_cannot_begin_a_run_does_not_prevent_it(listed: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with measure.open_store(listed.parent / "state") as store:
         gone(store)
-        sink = measure.StoreSink(store, "run")
+        sink = StoreSink(store, "run", say)
         sink.begin(every_state())
         sink.measurement(every_state().targets[0].measurements[0])
         sink.close()
@@ -361,7 +363,7 @@ def test_yes_by_flag_is_not_remembered(terminal: Terminal) -> None:
 
 
 def test_consent_to_an_older_policy_is_void_for_the_risky_group_too(terminal: Terminal, listed: Path) -> None:
-    path = listed.parent / "state" / measure.STORE_FILE
+    path = listed.parent / "state" / STORE_FILE
     with Store.open(path, evidence_types=EVIDENCE_TYPES, now=lambda: datetime.now(UTC)) as store:
         store.add_consent(str(consent.POLICY_VERSION - 1), ("high",))
     assert terminal.run("y", "n") == 0

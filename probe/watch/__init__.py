@@ -1,0 +1,1 @@
+"""`throttleprobe watch`: measuring again and again, unattended, and showing what came of it."""
