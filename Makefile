@@ -40,7 +40,7 @@ types: $(VENV)/.ready
 
 # Some unit tests ask Prometheus's and systemd's own tools what they think of deploy/.
 unit property: $(VENV)/.ready packages-test
-	$(BIN)/pytest tests/$@
+	$(BIN)/pytest tests/$@ -n 2
 
 loopback: $(VENV)/.ready packages-test
 	$(BIN)/pytest tests/loopback
