@@ -2,6 +2,7 @@
 asked for."""
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,8 @@ app.add_typer(targets_app, name="targets")
 lab_app = typer.Typer(no_args_is_help=True, help="The emulated internet, and how often the verdicts are right there.")
 app.add_typer(lab_app, name="lab")
 
-EXIT_BUG = 4  # design §4: our own mistake
+EXIT_USAGE, EXIT_BUG = 2, 4  # design §4: usage, and our own mistake
+WATCH_PACKAGES = ("cramjam", "prometheus_client", "structlog")  # of the extra `watch`: `run` does without them
 
 TargetsFile = Annotated[
     Path | None,
@@ -146,6 +148,9 @@ def watch(
     ] = False,
 ) -> None:
     """Keep measuring on a schedule, and show it: metrics, status page. SIGHUP reads both files again."""
+    if not all(find_spec(name) for name in WATCH_PACKAGES):
+        typer.echo("watch needs more packages: install throttleprobe[watch]", err=True)
+        raise typer.Exit(EXIT_USAGE)
     from probe.commands import watch as watching
 
     if risk not in ("low", "high"):
@@ -298,7 +303,10 @@ def lab_score(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A directory for accuracy.md, .json and .svg.")
     ] = None,
-    keep_evidence: Annotated[Path | None, typer.Option(help="Also keep every target's goodput evidence here.")] = None,
+    keep_evidence: Annotated[Path | None, typer.Option(help="Also keep every run's whole report here.")] = None,
+    rejudge: Annotated[
+        bool, typer.Option("--rejudge", help="Run nothing: today's rules on the log's runs, from --keep-evidence.")
+    ] = False,
 ) -> None:
     """How often are the verdicts right? Exit 1 if there was a false alarm, 2 if the lab does not work here."""
     from probe.lab.score import command
@@ -317,6 +325,7 @@ def lab_score(
                 resume=resume,
                 output=output,
                 evidence_directory=keep_evidence,
+                rejudge=rejudge,
             )
         )
     )

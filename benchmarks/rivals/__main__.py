@@ -6,14 +6,11 @@ the programs run on fresh paths of the same scenarios. Prints one table in Markd
 """
 
 import argparse
-import gzip
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-
-import msgspec
 
 from benchmarks.rivals.programs import ask
 from benchmarks.rivals.rules import OWN_FLOWS, RULES, Answer, answer
@@ -21,6 +18,7 @@ from probe.checks.goodput import Evidence
 from probe.lab.scenarios.base import Family, Scenario, all_scenarios, find
 from probe.lab.score import log
 from probe.lab.score.intervals import clustered
+from probe.lab.score.kept import read, report_path
 from probe.lab.score.record import RunRecord, TargetRecord
 from probe.model.results import State
 
@@ -48,20 +46,17 @@ class Trial:
     seconds: float | None = None
 
 
-def cases(evidence: Path, records: tuple[RunRecord, ...]) -> Iterator[Case]:
+def cases(evidence: Path, made: tuple[RunRecord, ...]) -> Iterator[Case]:
     """Trials of the families above whose evidence was kept; those whose truth allows several states are left out."""
-    for run in records:
-        if not run.valid or run.family not in FAMILIES:
+    for run in made:
+        if not run.valid or run.family not in FAMILIES or not report_path(evidence, run.key).exists():
             continue
+        found = {t.id: [m.attempt.evidence for m in t.measurements] for t in read(evidence, run.key).targets}
         for record in run.targets:
-            path = evidence / run.key.scenario / run.key.profile / f"{run.key.seed}-{record.target}.json.gz"
             clear = record.truth.states[0] is (State.THROTTLED if record.truth.interfered else State.OK)
-            if clear and path.exists():
-                yield Case(run=run, record=record, evidence=_read(path))
-
-
-def _read(path: Path) -> Evidence:
-    return msgspec.json.decode(gzip.decompress(path.read_bytes()), type=Evidence)
+            moved = next((e for e in found[record.target] if isinstance(e, Evidence)), None)
+            if clear and moved is not None:
+                yield Case(run=run, record=record, evidence=moved)
 
 
 def judged(found: list[Case]) -> dict[str, list[Trial]]:

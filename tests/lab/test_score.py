@@ -47,6 +47,13 @@ def test_a_score_counts_and_a_resumed_one_makes_only_what_is_missing(tmp_path: P
     assert "## False alarms and misses" in (tmp_path / "out" / "accuracy.md").read_text()
     assert (tmp_path / "out" / "accuracy.svg").read_text().startswith("<?xml")
 
+    before = (tmp_path / "log.jsonl").read_bytes()
+    again = subprocess.run(score(tmp_path, "--rejudge", *output), capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "log.jsonl").read_bytes() == before
+    assert ": ok (" not in again.stderr, "the rules that judged them are the same"
+    assert json.loads((tmp_path / "out" / "accuracy.json").read_text())["score"]["rates"] == figures["rates"]
+
 
 def test_ctrl_c_keeps_what_is_finished_and_leaves_no_process(tmp_path: Path) -> None:
     running = subprocess.Popen(

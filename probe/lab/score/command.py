@@ -18,11 +18,12 @@ from rich.console import Console
 from probe.commands import terminal
 from probe.lab.scenarios.base import Family, all_scenarios
 from probe.lab.score import rendering
-from probe.lab.score.log import Log
+from probe.lab.score.kept import judged_again
+from probe.lab.score.log import Log, read
 from probe.lab.score.plan import QUICK_RUNS, Cell, Wish, cells, order, remaining
 from probe.lab.score.pool import Pool, PoolError
 from probe.lab.score.progress import Progress
-from probe.lab.score.record import LogError, RunRecord
+from probe.lab.score.record import LogError, RunRecord, TargetRecord
 from probe.lab.score.tables import Score, score
 from probe.lab.score.trial import Origin
 from probe.report import write
@@ -50,12 +51,15 @@ class Options:
     resume: bool
     output: Path | None
     evidence_directory: Path | None
+    rejudge: bool = False
 
 
 def run(options: Options) -> int:
-    """Make the runs, write the tables. Returns the exit code."""
+    """Make the runs, or judge those made again, and write the tables. Returns the exit code."""
     if mistake := _mistake(options):
         return terminal.refuse(mistake)
+    if options.rejudge:
+        return _rejudged(options)
     wish = Wish(
         patterns=options.patterns,
         families=options.families,
@@ -80,7 +84,32 @@ def _mistake(options: Options) -> str:
         return f"no family is called {', '.join(unknown)}; there are: {', '.join(families)}"
     if options.output is not None and options.output.exists() and not options.output.is_dir():
         return f"--output {options.output}: a directory is wanted"
+    if options.rejudge and options.evidence_directory is None:
+        return "--rejudge needs --keep-evidence: the directory that the runs were kept in"
     return ""
+
+
+def _rejudged(options: Options) -> int:
+    """Today's rules on the runs of the log; nothing is run, and the log stays as it is."""
+    assert options.evidence_directory is not None
+    began, made = time.monotonic(), read(options.log)
+    try:
+        records = list(judged_again(made, options.evidence_directory, Origin(commit=commit())))
+        result = score(records)
+        _tell(options, _heading(records, complete=True, planned=len(records), since=began), result)
+    except (LogError, OSError) as error:
+        return terminal.refuse(f"throttleprobe lab score: {error}")
+    before = {record.key: record for record in made}
+    for record in records:
+        for old, new in zip(before[record.key].targets, record.targets, strict=True):
+            if old.state is not new.state or old.rule_ids != new.rule_ids:
+                place = f"{record.key.scenario} on {record.key.profile}, seed {record.key.seed}"
+                terminal.say(f"{place}: {old.target}: {_told(old)}, now {_told(new)}")
+    return EXIT_FALSE_ALARM if any(wrong.false_alarm for wrong in result.wrong) else 0
+
+
+def _told(target: TargetRecord) -> str:
+    return f"{target.state.value} ({', '.join(target.rule_ids)})"
 
 
 def _score(options: Options, chosen: Sequence[Cell], log: Log) -> int:

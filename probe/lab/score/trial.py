@@ -4,23 +4,19 @@ Runs it and makes its record. Which runs there are is `probe.lab.score.plan`'s, 
 `probe.lab.score.log`'s.
 """
 
-import gzip
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-
-import msgspec
 
 import probe
-from probe.checks.goodput.evidence import Evidence
 from probe.lab.scenarios.base import Scenario, Setup
 from probe.lab.scenarios.holding import hold
 from probe.lab.scenarios.running import NoReportError, Outcome, run
 from probe.lab.score.plan import line_of
 from probe.lab.score.record import RECORD_VERSION, DirectionRecord, Key, RunRecord, TargetRecord
 from probe.lab.session import LabError
-from probe.model.results import GoodputFacts, TargetResult
+from probe.model.results import GoodputFacts, Report, TargetResult
 
 GOODPUT = "goodput"
 MAX_PROBLEM_CHARACTERS = 1000
@@ -33,11 +29,12 @@ class Origin:
     commit: str
 
 
-def try_out(scenario: Scenario, key: Key, origin: Origin, *, evidence_directory: Path | None = None) -> RunRecord:
+def try_out(
+    scenario: Scenario, key: Key, origin: Origin, *, keep: Callable[[Key, Report], None] | None = None
+) -> RunRecord:
     """One run. A lab that cannot start and a command that gives no report are problems in the record.
 
-    With `evidence_directory` each target's goodput evidence goes there. Raises KeyError for a line that the scenario
-    does not have, and OSError where the evidence cannot be written.
+    `keep` is handed the report. Raises KeyError for a line that the scenario does not have, and what `keep` raises.
     """
     setup = scenario.build(line_of(scenario, key.profile))
     began = datetime.now(UTC)
@@ -47,9 +44,8 @@ def try_out(scenario: Scenario, key: Key, origin: Origin, *, evidence_directory:
         return failed(scenario, key, origin, problem=str(error), seconds=_since(began))
     if missing := sorted(set(setup.truths) - {t.id for t in outcome.report.targets}):
         return failed(scenario, key, origin, problem=f"no verdict for {', '.join(missing)}", seconds=_since(began))
-    if evidence_directory is not None:
-        for identity in setup.truths:
-            _keep_evidence(evidence_directory, key, outcome.target(identity))
+    if keep is not None:
+        keep(key, outcome.report)
     return _record(scenario, key, origin, setup, outcome, seconds=_since(began))
 
 
@@ -83,7 +79,6 @@ def _record(
     scenario: Scenario, key: Key, origin: Origin, setup: Setup, outcome: Outcome, *, seconds: float
 ) -> RunRecord:
     stats, report = outcome.stats, outcome.report
-    targets = tuple(_target(setup, identity, outcome.target(identity)) for identity in setup.truths)
     return RunRecord(
         record_version=RECORD_VERSION,
         key=key,
@@ -104,8 +99,14 @@ def _record(
         commit=origin.commit,
         probe_version=report.probe_version,
         rules_version=next((t.verdict.rules_version for t in report.targets), ""),
-        targets=targets,
+        targets=target_records(setup, report),
     )
+
+
+def target_records(setup: Setup, report: Report) -> tuple[TargetRecord, ...]:
+    """What is kept of each target whose truth the scenario tells."""
+    results = {target.id: target for target in report.targets}
+    return tuple(_target(setup, identity, results[identity]) for identity in setup.truths)
 
 
 def _target(setup: Setup, identity: str, result: TargetResult) -> TargetRecord:
@@ -141,16 +142,6 @@ def _direction(facts: GoodputFacts | None) -> DirectionRecord | None:
         detectable_ratio=facts.detectable_ratio,
         pairs=facts.pairs,
     )
-
-
-def _keep_evidence(directory: Path, key: Key, result: TargetResult) -> None:
-    """`<scenario>/<line>/<seed>-<target>.json.gz`: the evidence of the check alone, as msgspec writes it."""
-    for measurement in result.measurements:
-        if isinstance(measurement.attempt.evidence, Evidence):
-            path = directory / key.scenario / key.profile / f"{key.seed}-{result.id}.json.gz"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            data = msgspec.json.encode(measurement.attempt.evidence)
-            path.write_bytes(gzip.compress(data, compresslevel=6, mtime=0))
 
 
 def _now() -> str:

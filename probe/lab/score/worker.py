@@ -5,6 +5,7 @@ input ends, for whatever reason, it ends at once with its lab. The score is `pro
 """
 
 import contextlib
+import functools
 import os
 import queue
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from probe.lab.scenarios.base import find
+from probe.lab.score import kept
 from probe.lab.score.record import Key, encode_line
 from probe.lab.score.trial import Origin, try_out
 
@@ -22,13 +24,13 @@ from probe.lab.score.trial import Origin, try_out
 def main(commit: str, evidence_directory: str) -> None:
     """Serve until the input ends. An unexpected error ends the worker, with its trace on standard error."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started deaf to it
-    keep = Path(evidence_directory) if evidence_directory else None
+    keep = functools.partial(kept.keep, Path(evidence_directory)) if evidence_directory else None
     asked: queue.Queue[bytes] = queue.Queue()
     with contextlib.suppress(KeyboardInterrupt):
         threading.Thread(target=_listen, args=(asked,), daemon=True).start()
         while True:
             key = msgspec.json.decode(asked.get(), type=Key)
-            record = try_out(find(key.scenario), key, Origin(commit=commit), evidence_directory=keep)
+            record = try_out(find(key.scenario), key, Origin(commit=commit), keep=keep)
             sys.stdout.buffer.write(encode_line(record))
             sys.stdout.buffer.flush()
 
