@@ -13,6 +13,7 @@ PROGRAMS = (
     "benchmarks.forwarder",
     "benchmarks.metrics_scrape",
     "benchmarks.probe_vs_blackbox",
+    "benchmarks.store_kills",
     "benchmarks.push_kills",
     "benchmarks.watch_month",
     "benchmarks.watch_kills",
