@@ -14,6 +14,7 @@ from probe.registry import hosts
 
 POLICY_VERSION = 3  # raised when what is sent, contacted or kept changes: everybody is asked again
 DAY_SECONDS = 86_400.0
+MANY = 100  # times a day: from there on, figures after the point tell nobody anything
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,8 @@ def _most(targets: Sequence[Target], max_bytes: int) -> int:
 def _every(seconds: float) -> str:
     if seconds >= DAY_SECONDS:
         return f"every {seconds / DAY_SECONDS:.3g} days"
-    return f"{DAY_SECONDS / seconds:.3g} times a day"
+    times = DAY_SECONDS / seconds
+    return f"{times:,.0f} times a day" if times >= MANY else f"{times:.3g} times a day"
 
 
 def risk_question(targets: Sequence[Target]) -> str:

@@ -5,6 +5,7 @@ What the service does is `probe.watch`'s. Nothing is sent before everything here
 """
 
 import asyncio
+import errno
 import os
 import sys
 from collections.abc import Mapping
@@ -26,7 +27,9 @@ from probe.watch.log import LogFormat, LogLevel, open_log
 DEFAULT_LISTEN = "127.0.0.1:9850"  # design §4
 NOT_AT_ALL = "off"
 MAX_PORT = 65_535
-EXIT_DONE = 0
+EXIT_DONE, EXIT_NO_STATE = 0, 3
+# What a disk says that may be better later: full, out of quota, failing, set read-only because it failed.
+LATER_PERHAPS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,10 @@ def run(options: Options) -> int:
         return refuse(*error.lines)
     except Rejected as error:
         return refuse(*error.mistakes)
-    except (UsageError, StoreError, places.AlreadyRunning, program.CannotStart) as error:
+    except StoreError as error:  # a full disk: who starts us again later may find room, so this is no mistake of theirs
+        say(str(error))
+        return EXIT_NO_STATE
+    except (UsageError, places.AlreadyRunning, program.CannotStart) as error:
         return refuse(str(error))
 
 
@@ -71,7 +77,8 @@ def _run(options: Options, exits: ExitStack) -> int:
     try:
         exits.enter_context(places.alone(directory))
     except OSError as error:
-        raise UsageError(f"no state can be kept at {directory}: {error.strerror}") from None
+        problem = f"no state can be kept at {directory}: {error.strerror}"
+        raise (StoreError if error.errno in LATER_PERHAPS else UsageError)(problem) from None
     store = exits.enter_context(measuring.open_store(directory, say))
     agreed = agreement.agreed(store, high_risk=options.high_risk)
     first = read(options, settings, high_risk=agreed.high_risk)
@@ -129,7 +136,7 @@ def read(options: Options, settings: config.Settings, *, high_risk: bool) -> Con
 
 def _summary(configuration: Configuration) -> str:
     watch = configuration.watch
-    source = str(watch.source) if watch.source else "no watch.yaml: every setting has its default"
+    source = str(watch.source) if watch.source else "no watch.yaml (every setting has its default)"
     lines = [f"{source}: in order; {len(configuration.targets)} targets", *watch.warnings]
     return "\n".join(lines)
 

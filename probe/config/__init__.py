@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from probe.config.mistakes import ConfigError, Mistake, unreadable
+from probe.config.mistakes import ConfigError, Mistake, lacking, unreadable
 from probe.config.plan import Contact, Plan, TargetPlan, planned
 from probe.config.settings import Settings, read_settings
 from probe.config.watch_file import WatchConfig, load_watch, service_directories
@@ -82,8 +82,8 @@ def find(explicit: Path | None) -> Path:
     Raises `ConfigError` where the named one does not exist; a named file is never replaced by another.
     """
     if explicit is not None:
-        if not explicit.is_file():
-            raise unreadable(explicit, "no such file")
+        if reason := lacking(explicit):
+            raise unreadable(explicit, reason)
         return explicit
     import platformdirs
 
@@ -95,7 +95,7 @@ def find(explicit: Path | None) -> Path:
         _package().parent / FILE_NAME,  # a checkout: the packaged copy is made from this file
     )
     for place in places:
-        if place.is_file():
+        if not lacking(place):
             return place
     raise ConfigError(
         tuple(Mistake(line=0, column=0, path=str(place), message="no such file") for place in places), name=FILE_NAME

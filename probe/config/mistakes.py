@@ -46,6 +46,14 @@ def unreadable(path: Path, reason: str) -> ConfigError:
     return ConfigError((Mistake(line=1, column=1, path=WHOLE_FILE, message=message),), name=str(path))
 
 
+def lacking(path: Path) -> str:
+    """Why no file can be read here, "" where there is one: its directory may not be ours to look into."""
+    try:
+        return "" if path.is_file() else "no such file"
+    except OSError as error:
+        return (error.strerror or "cannot be looked for").lower()
+
+
 def _visible(text: str) -> str:
     """Text that is safe to print: a file may hold endless words, and control characters that a terminal obeys."""
     text = text if len(text) <= MAX_SHOWN_CHARACTERS else text[:MAX_SHOWN_CHARACTERS] + "…"

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from probe.config import watch_schema as schema
 from probe.config.findings import Finding, finding
+from probe.config.mistakes import lacking
 from probe.config.urls import address_or_none
 from probe.config.watch_file import (
     MAX_OF_MEAN,
@@ -173,8 +174,8 @@ def _receiver(path: KeyPath, given: schema.Receiver, receiver: RemoteWrite) -> I
         yield Finding(path=(*path, "insecure"), message=message)
     if given.ca_file is not None and not encrypted:
         yield Finding(path=(*path, "ca_file"), message="is for https:// only")
-    elif receiver.ca_file is not None and not receiver.ca_file.is_file():
-        yield Finding(path=(*path, "ca_file"), message=f"{receiver.ca_file}: no such file")
+    elif receiver.ca_file is not None and (reason := lacking(receiver.ca_file)):
+        yield Finding(path=(*path, "ca_file"), message=f"{receiver.ca_file}: {reason}")
 
 
 def _secrets(

@@ -14,7 +14,7 @@ from enum import IntEnum, StrEnum
 from pathlib import Path
 from stat import S_IROTH
 
-from probe.config.mistakes import ConfigError, unreadable
+from probe.config.mistakes import ConfigError, lacking, unreadable
 
 APPLICATION = "throttleprobe"
 FILE_NAME = "watch.yaml"
@@ -103,23 +103,21 @@ class Secret:
         """The value as it is now, without the line end of its file. Raises `SecretError`."""
         if self.file is not None:
             return self._read_file(self.file)
+        place = f"the environment variable {self.variable}"
         value = (os.environ if environment is None else environment).get(self.variable or "", "")
         if not value:
-            raise SecretError(f"the environment variable {self.variable}", "is not set")
-        return value
+            raise SecretError(place, "is not set")
+        return _one_line(value, place)
 
     def _read_file(self, path: Path) -> str:
         try:
             with path.open("rb") as file:
-                data = file.read(MAX_SECRET_BYTES + 1)
-            text = data.decode("utf-8").rstrip("\r\n")
+                text = file.read(MAX_SECRET_BYTES + 1).decode("utf-8")
         except OSError as error:
             raise SecretError(str(path), (error.strerror or "cannot be read").lower()) from None
         except UnicodeDecodeError:
             raise SecretError(str(path), "not UTF-8") from None
-        if not text or len(data) > MAX_SECRET_BYTES or not text.isprintable():
-            raise SecretError(str(path), f"must hold one line of text, at most {MAX_SECRET_BYTES} bytes")
-        return text
+        return _one_line(text, str(path))
 
     @property
     def is_exposed(self) -> bool:
@@ -128,6 +126,15 @@ class Secret:
             return self.file is not None and bool(self.file.stat().st_mode & S_IROTH)
         except OSError:
             return False
+
+
+def _one_line(text: str, place: str) -> str:
+    """A secret without its line end; what cannot stand in a header is refused here, where it is told in words."""
+    kept = text.rstrip("\r\n")
+    # `isprintable` is False for half a surrogate, which is how Python shows a byte of the environment that is no UTF-8
+    if not kept or not kept.isprintable() or len(text.encode()) > MAX_SECRET_BYTES:
+        raise SecretError(place, f"must hold one line of text, at most {MAX_SECRET_BYTES} bytes")
+    return kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,13 +316,13 @@ def find_watch(explicit: Path | None, environment: Mapping[str, str]) -> Path | 
     """
     named = explicit or (Path(environment[CONFIG_VARIABLE]) if environment.get(CONFIG_VARIABLE) else None)
     if named is not None:
-        if not named.is_file():
-            raise unreadable(named, "no such file")
+        if reason := lacking(named):
+            raise unreadable(named, reason)
         return named
     import platformdirs
 
     places = (Path(), *service_directories(environment), Path(platformdirs.user_config_dir(APPLICATION)))
-    return next((place / FILE_NAME for place in places if (place / FILE_NAME).is_file()), None)
+    return next((place / FILE_NAME for place in places if not lacking(place / FILE_NAME)), None)
 
 
 def service_directories(environment: Mapping[str, str]) -> tuple[Path, ...]:

@@ -21,6 +21,7 @@ from probe.config.watch_file import Answer, NetworkKind, Weekday
 VERSION = 1
 MAX_ASN = 2**32 - 1  # RFC 6793
 MIN_GAP_SECONDS = 1.0  # below it a schedule is a loop
+MIN_PLAIN_GAP_SECONDS = 60.0  # nobody who writes `mean: 6` means six seconds: below it a unit is asked for
 MAX_GAP_SECONDS = 31 * 86_400.0  # less often than once a month is no watch
 MIN_RUN_BYTES = 1_000_000  # the pages of a few targets; with less, nothing at all could be judged
 MAX_BUDGET_BYTES = 10**15
@@ -168,9 +169,16 @@ def _one_of(*words: str) -> AfterValidator:
 
 _DURATION_SCHEMA = WithJsonSchema({"type": ["number", "string"], "examples": ["36min", "6h", "1h30min", 90]})
 _SIZE_SCHEMA = WithJsonSchema({"type": ["integer", "string"], "examples": ["300 MB", "3 GB", 1000000]})
-Gap = Annotated[
-    float, parsed(quantities.seconds), _between(MIN_GAP_SECONDS, MAX_GAP_SECONDS, "seconds"), _DURATION_SCHEMA
-]
+
+
+def _gap_seconds(value: object) -> float:
+    """As `quantities.seconds`, but a small number without a unit is no answer."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < MIN_PLAIN_GAP_SECONDS:
+        raise ValueError(f"say the unit: {value}h, {value}min or {value}s")
+    return quantities.seconds(value)
+
+
+Gap = Annotated[float, parsed(_gap_seconds), _between(MIN_GAP_SECONDS, MAX_GAP_SECONDS, "seconds"), _DURATION_SCHEMA]
 Timeout = Annotated[float, parsed(quantities.seconds), _between(0.1, MAX_TIMEOUT_SECONDS, "seconds"), _DURATION_SCHEMA]
 BudgetSize = Annotated[
     int, parsed(quantities.size_bytes), _between(MIN_RUN_BYTES, MAX_BUDGET_BYTES, "bytes"), _SIZE_SCHEMA

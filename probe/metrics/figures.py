@@ -17,6 +17,8 @@ from probe.model.words import Mechanism, State, Strength
 BITS_PER_BYTE = 8
 RATIO_DECIMALS = 4  # of the ratio of two rates no more is known
 
+Place = tuple[str | None, int | None, str | None, bool]  # country, ASN, kind of network, VPN
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoodputFigures:
@@ -33,7 +35,8 @@ class GoodputFigures:
 class TargetFigures:
     """A target's last result. `measured_at`: Unix time in seconds of the end of its last measurement.
 
-    `agreeing_runs` conclusive runs in a row, up to now, gave `told`, the last conclusive state (None: there was none).
+    `agreeing_runs` conclusive runs in a row, up to now, gave `told`, the last conclusive state (None: there was none),
+    all of them at `told_at`.
     """
 
     state: State
@@ -42,6 +45,7 @@ class TargetFigures:
     measured_at: float
     told: State | None
     agreeing_runs: int
+    told_at: Place | None = None
     goodput: tuple[GoodputFigures, ...] = ()
     baseline: tuple[tuple[Direction, float], ...] = ()
     onsets: tuple[tuple[OnsetOf, float], ...] = ()
@@ -57,7 +61,7 @@ def of_outcome(
     when = unix_time(outcome.ended_at or outcome.started_at)
     if when is None:
         return None
-    told, runs = _agreement(outcome.state, before)
+    told, runs, place = _agreement(outcome, before)
     return TargetFigures(
         state=outcome.state,
         strength=outcome.strength,
@@ -65,6 +69,7 @@ def of_outcome(
         measured_at=when,
         told=told,
         agreeing_runs=runs,
+        told_at=place,
         goodput=_goodput(outcome.download, outcome.upload),
         baseline=_baseline(past),
         onsets=_onsets(past),
@@ -102,12 +107,15 @@ def unix_time(text: str) -> float | None:
         return None
 
 
-def _agreement(state: State, before: TargetFigures | None) -> tuple[State | None, int]:
-    """An inconclusive run carries no information: it neither counts nor breaks a row."""
-    told, runs = (before.told, before.agreeing_runs) if before is not None else (None, 0)
-    if state is State.INCONCLUSIVE:
-        return told, runs
-    return state, runs + 1 if state is told else 1
+def _agreement(outcome: PastOutcome, before: TargetFigures | None) -> tuple[State | None, int, Place | None]:
+    """An inconclusive run carries no information: it neither counts nor breaks a row. One in another network, or
+    through a VPN, begins another row: what two networks do is not found twice in either.
+    """
+    told, runs, told_at = (before.told, before.agreeing_runs, before.told_at) if before is not None else (None, 0, None)
+    if outcome.state is State.INCONCLUSIVE:
+        return told, runs, told_at
+    place = (outcome.country, outcome.asn, outcome.network, bool(outcome.vpn))
+    return outcome.state, runs + 1 if (outcome.state, place) == (told, told_at) else 1, place
 
 
 def _goodput(download: PastGoodput | None, upload: PastGoodput | None) -> tuple[GoodputFigures, ...]:

@@ -21,14 +21,17 @@ blackbox_exporter's names and is in [probe.md](probe.md).
 - **Only `throttleprobe_verdict` accuses.** A ratio compares with whatever control there was, also with another server,
   which may be farther away or paced; a baseline is no control at all. Alert on the verdict, show the ratio beside it.
 - **One state at a time**: of the `throttleprobe_verdict` series of a target exactly one is 1. `inconclusive` is no
-  state of the target, and never to be shown as green.
-- **Counters and the histogram begin at 0 when the service starts**; the gauges of a target are restored from the
-  store, so a restart does not blank them. Of `throttleprobe_verdict_runs` two weeks are restored;
-  `throttleprobe_onset_timestamp_seconds` and `throttleprobe_baseline_ratio` come back with the next run.
+  state of the target, and never to be shown as green. It is also what a target is whose goodput was left out (a metered
+  line, a VPN, other traffic, the budget) while all else was well: on a metered line nothing is ever `ok`.
+- **Counters and the histogram begin at 0 when the service starts**, but for those of samples sent and lost, which the
+  spool keeps; the gauges of a target are restored from the store, so a restart does not blank them. Of
+  `throttleprobe_verdict_runs` two weeks are restored; `throttleprobe_onset_timestamp_seconds` and
+  `throttleprobe_baseline_ratio` come back with the next run.
 - **A counter of something that seldom happens appears when it first happens**, as 1. `increase()` sees no rise in
   that: ask for `> 0`.
 - **Two runs that agree** are what an alert should ask for: `throttleprobe_verdict_runs >= 2`. Scraping one result a
-  hundred times does not raise it.
+  hundred times does not raise it, nor does a run in another network (`vantage:`), or through a VPN and one without.
+  Runs through a VPN are about the VPN's network: leave them out with `unless on (instance) throttleprobe_vpn == 1`.
 - **Labels are closed lists** or names from the configuration: never an address, a URL, or the text of an error. The
   report of a measurement is found by its id, which stands as the exemplar `measurement_id` on histogram buckets and on
   counters of failures (OpenMetrics only; Prometheus: `--enable-feature=exemplar-storage`).

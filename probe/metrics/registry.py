@@ -88,7 +88,8 @@ class Metrics:
                     figures[result.id] = found
                 tallies[result.id] = counted(tallies.pop(result.id, Tally()), result)
             self._show(
-                Targets(figures=figures, tallies=tallies, counted_at=end), lambda service: with_run(service, report)
+                Targets(figures=figures, tallies=tallies, counted_at=end),
+                lambda service: with_run(service, report, told=bool(measured)),
             )
             self._sent_before, self._measured = self._sent, frozenset(result.id for result in measured)
             self._last_run_id = report.id
@@ -138,7 +139,7 @@ class Metrics:
         self._update(lambda service: replace(service, next_run_at=when))
 
     def set_line(self, *, metered: bool | None, vpn: bool | None) -> None:
-        """What is known of the line; None: not known."""
+        """What is known of the line; None: not known. Whether a run went through a VPN is known by its report."""
         self._update(lambda service: replace(service, metered=metered, vpn=vpn))
 
     def set_vantage(self, vantage: Vantage) -> None:

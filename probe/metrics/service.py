@@ -20,7 +20,7 @@ UNKNOWN_VANTAGE = Vantage()
 class Endpoint:
     """A receiver of pushed samples, by the name that the configuration gives it.
 
-    `sent`, `refused` and `dropped` count since the start: taken by the receiver; refused by it for good; thrown away
+    `sent`, `refused` and `dropped` count over restarts: taken by the receiver; refused by it for good; thrown away
     because the spool was full.
     """
 
@@ -34,11 +34,12 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastRun:
-    """`duration_seconds` is None where only the store's outcomes are known."""
+    """`duration_seconds` is None where only the store's outcomes are known; `vpn` is None where nobody looked."""
 
     ended_at: float
     network_state: NetworkState
     duration_seconds: float | None = None
+    vpn: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """`limits` and `used` are bytes by budget window."""
+    """`limits` and `used` are bytes by budget window; `vpn` is what the line was when it was last looked at."""
 
     version: str
     vantage: Vantage = UNKNOWN_VANTAGE
@@ -73,9 +74,9 @@ class Service:
     store_bytes: int | None = None
 
 
-def with_run(service: Service, report: Report) -> Service:
-    """The service after one more run."""
-    vpn = report.vantage.vpn
+def with_run(service: Service, report: Report, *, told: bool) -> Service:
+    """The service after one more run; `told`: some target has a result of it."""
+    before = service.last_run.vpn if service.last_run is not None else None
     num_bytes = report.bytes.received + report.bytes.sent
     # What the store says replaces these at the next look at it; what is pushed of this run must not wait for that.
     used = {window: amount + num_bytes for window, amount in service.used.items() if window != BudgetWindow.RUN}
@@ -86,10 +87,10 @@ def with_run(service: Service, report: Report) -> Service:
             ended_at=ended_at(report),
             network_state=report.network.state,
             duration_seconds=report.duration_seconds,
+            vpn=report.vantage.vpn if told else before,
         ),
         moved=service.moved.plus(Moved(received=report.bytes.received, sent=report.bytes.sent)),
         used={**used, BudgetWindow.RUN.value: num_bytes},
-        vpn=service.vpn if vpn is None else vpn,
     )
 
 
@@ -110,4 +111,4 @@ def last_run(outcomes: Iterable[PastOutcome]) -> LastRun | None:
     if not timed:
         return None
     when, latest = max(timed, key=lambda item: item[0])
-    return LastRun(ended_at=when, network_state=latest.network_state)
+    return LastRun(ended_at=when, network_state=latest.network_state, vpn=latest.vpn)

@@ -27,7 +27,7 @@ def service_families(service: Service, *, timed: bool) -> tuple[Metric, ...]:
         gauge_family(metrics.NEXT_RUN, _known(service.next_run_at), at),
         gauge_family(metrics.LAST_DURATION, _known(run.duration_seconds if run else None), at),
         gauge_family(metrics.NETWORK_STATE, _network_states(service), at),
-        gauge_family(metrics.VPN, _known(service.vpn), at),
+        gauge_family(metrics.VPN, _known(_vpn(service)), at),
         gauge_family(metrics.METERED, _known(service.metered), at),
         counter_family(metrics.TRANSFERRED, _moved(service), at),
         gauge_family(metrics.BUDGET_LIMIT, _windows(service.limits), at),
@@ -70,6 +70,14 @@ def _push_families(service: Service, at: float | None) -> tuple[Metric, ...]:
 def _known(value: float | None) -> Iterator[Row]:
     if value is not None:
         yield (), float(value)
+
+
+def _vpn(service: Service) -> bool | None:
+    """As it was in the run whose results are shown, not as it is since: a result changes together with what it went
+    through. Before the first run, as the line is.
+    """
+    run = service.last_run
+    return service.vpn if run is None or run.vpn is None else run.vpn
 
 
 def _network_states(service: Service) -> Iterator[Row]:

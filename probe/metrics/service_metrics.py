@@ -40,8 +40,8 @@ NETWORK_STATE = gauge(
 )
 VPN = gauge(
     "vpn",
-    "Whether a VPN or proxy carries the traffic (1) or not (0): then verdicts are not about the line's own network.",
-    source="vantage.vpn, the line",
+    "Whether a VPN or proxy carried the last run (1) or not (0): then verdicts are not about the line's own network.",
+    source="vantage.vpn; before the first run the line",
     query="throttleprobe_vpn == 1",
 )
 METERED = gauge(
@@ -96,14 +96,14 @@ PENDING = gauge(
 )
 SENT = counter(
     "remote_write_sent_samples_total",
-    "Samples that the receiver took since the start.",
+    "Samples that the receiver took, over restarts.",
     labels.ENDPOINT,
     source="the sender",
     query="increase(throttleprobe_remote_write_sent_samples_total[1d]) == 0",
 )
 LOST = counter(
     "remote_write_failed_samples_total",
-    "Samples that will never reach the receiver, since the start, by the reason.",
+    "Samples that will never reach the receiver, over restarts, by the reason.",
     labels.ENDPOINT,
     labels.LOSS,
     source="the sender, the spool",

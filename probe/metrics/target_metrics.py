@@ -27,9 +27,10 @@ CONFIRMED = of_target(
 )
 VERDICT_RUNS = of_target(
     "verdict_runs",
-    "How many runs in a row gave this state, passing over inconclusive ones; absent while it is inconclusive.",
+    "How many runs in a row in one network gave this state, but for inconclusive ones; absent while inconclusive.",
     source="the states of the stored runs",
-    query='throttleprobe_verdict{state="throttled"} == 1 and on (instance, target) throttleprobe_verdict_runs >= 2',
+    query='throttleprobe_verdict{state="throttled"} == 1 and on (instance, target) throttleprobe_verdict_runs >= 2'
+    " unless on (instance) throttleprobe_vpn == 1",
 )
 MECHANISM = info(
     "mechanism_info",

@@ -9,12 +9,15 @@ for `probe.push.sender`.
 import asyncio
 import base64
 import contextlib
+import html
+import json
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -171,14 +174,30 @@ async def _reason(response: aiohttp.ClientResponse) -> bytes:
 
 def _read(response: aiohttp.ClientResponse, body: bytes, secrets: tuple[str, ...]) -> Answer:
     text = " ".join(body.decode(errors="replace").split())
-    for secret in filter(None, secrets):  # a server may echo what it was sent, and a page its reader's address
-        text = text.replace(secret, "[secret]")
+    for form in _forms(secrets):  # a server may echo what it was sent, and a page its reader's address
+        text = text.replace(form, "[secret]")
     return Answer(
         status=response.status,
         retry_after_seconds=_retry_after(response.headers.get("Retry-After"), response.headers.get("Date")),
         is_page="html" in response.headers.get("Content-Type", "").lower(),
         text="".join(c for c in scrub(text, frozenset()) if c.isprintable())[:MAX_TEXT_CHARACTERS],
     )
+
+
+def _forms(secrets: tuple[str, ...]) -> list[str]:
+    """How an answer, its white space folded, may spell what must not be told: as it is, in JSON, a page, a URL."""
+    ways: tuple[Callable[[str], str], ...] = (
+        str,
+        lambda text: json.dumps(text)[1:-1],
+        lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+        html.escape,
+        quote,
+        quote_plus,
+        lambda text: quote(text, safe=""),
+    )
+    folded = {" ".join(way(secret).split()) for secret in secrets for way in ways}
+    spelt = {text.rstrip("=") for text in folded}  # "=" only fills base64 up, and is left out by some
+    return sorted(spelt - {""}, key=len, reverse=True)
 
 
 def _retry_after(header: str | None, server_time: str | None) -> float | None:

@@ -9,6 +9,7 @@ WriteRequest is `repeated TimeSeries timeseries = 1`, a TimeSeries `repeated Lab
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol
 
 import cramjam
@@ -18,6 +19,7 @@ MAX_BATCH_BYTES = 256 * 1024  # before compression; a front's usual limit is 1 M
 SAMPLE_BYTES = 32  # at most, without labels: field headers and lengths, a double, ten bytes of time
 LENGTH_BYTES = 4  # at most, of a label's name or value: a field header and a length, and its share of the label's
 NAME_LABEL = "__name__"
+TARGET_LABEL = "target"
 
 HEADERS = {
     "Content-Type": "application/x-protobuf",
@@ -55,6 +57,9 @@ class Batch:
 def batches(samples: Iterable[Sample], external: Mapping[str, str]) -> Iterator[Batch]:
     """Requests of bounded size, to be sent one after the other: each series in order of time within and across them.
 
+    What is of one target and time is in one request, as far as it fits: a receiver shows a request at once or not at
+    all, and a target's verdict must not be seen with the time of another run.
+
     `external` labels are added where a sample has none of that name (as Prometheus does). Of two samples of one
     series and time, the later in `samples` counts: a receiver refuses a whole request for such a pair.
     """
@@ -63,15 +68,35 @@ def batches(samples: Iterable[Sample], external: Mapping[str, str]) -> Iterator[
         latest[sample.timestamp_ms, series_of(sample, external)] = sample.value
     chosen: list[tuple[int, Labels, float]] = []
     size = 0
-    for timestamp_ms, series in sorted(latest):
-        cost = SAMPLE_BYTES + sum(2 * LENGTH_BYTES + len(_utf8(name)) + len(_utf8(text)) for name, text in series)
-        if chosen and (len(chosen) == MAX_BATCH_SAMPLES or size + cost > MAX_BATCH_BYTES):
+    for _, group in groupby(sorted(latest, key=lambda key: (_together(key), key)), key=_together):
+        whole = [(timestamp_ms, series, _cost(series)) for timestamp_ms, series in group]
+        num_samples, num_bytes = len(whole), sum(cost for _, _, cost in whole)
+        if chosen and not _fits(len(chosen) + num_samples, size + num_bytes) and _fits(num_samples, num_bytes):
             yield _batch(chosen)
             chosen, size = [], 0
-        chosen.append((timestamp_ms, series, latest[timestamp_ms, series]))
-        size += cost
+        for timestamp_ms, series, cost in whole:
+            if chosen and not _fits(len(chosen) + 1, size + cost):
+                yield _batch(chosen)
+                chosen, size = [], 0
+            chosen.append((timestamp_ms, series, latest[timestamp_ms, series]))
+            size += cost
     if chosen:
         yield _batch(chosen)
+
+
+def _together(key: tuple[int, Labels]) -> tuple[int, str]:
+    """The time and the target, "" for what is of none."""
+    timestamp_ms, series = key
+    return timestamp_ms, next((text for name, text in series if name == TARGET_LABEL), "")
+
+
+def _fits(num_samples: int, num_bytes: int) -> bool:
+    return num_samples <= MAX_BATCH_SAMPLES and num_bytes <= MAX_BATCH_BYTES
+
+
+def _cost(series: Labels) -> int:
+    """The most bytes that a sample of this series takes."""
+    return SAMPLE_BYTES + sum(2 * LENGTH_BYTES + len(_utf8(name)) + len(_utf8(text)) for name, text in series)
 
 
 def series_of(sample: Sample, external: Mapping[str, str]) -> Labels:

@@ -1,7 +1,8 @@
 """Which rows hold what targets came to, apart from the evidence, so that a baseline outlives it?
 
 Only runs that ended give outcomes: before that nobody has judged the line, or the target as a whole. A target of which
-nothing was measured before an interruption gives none either. What an outcome holds is for `probe.model.past`.
+an interruption left nothing, or too little to say anything, gives none either. What an outcome holds is for
+`probe.model.past`.
 """
 
 import json
@@ -15,7 +16,7 @@ import msgspec
 
 from probe.model.past import PastOutcome
 from probe.model.results import AttemptStatus, Report
-from probe.verdict.past_outcomes import outcomes_of
+from probe.verdict.past_outcomes import is_cut_off, outcomes_of
 
 OutcomeRow = tuple[str, int, str, str]
 
@@ -30,7 +31,7 @@ def rows_of(report: Report) -> list[OutcomeRow]:
         for target in report.targets
         if report.parameters.interrupted
         and target.measurements
-        and not any(m.attempt.status in RAN for m in target.measurements)
+        and (is_cut_off(target) or not any(m.attempt.status in RAN for m in target.measurements))
     }
     return [_row(outcome) for outcome in outcomes_of(report) if outcome.target not in untouched]
 

@@ -41,9 +41,12 @@ def prune(
     allowed_bytes = max_bytes - min(max_bytes // 10, 2 * MAX_JOURNAL_BYTES)  # the log, and what the next run adds
     deleted = 0
     for _ in range(MAX_STEPS):
+        # Asked before the lock is taken: where the file of usage was lost, its answer comes from this very store.
+        # A run that begins in between is too young to be deleted unfinished.
+        alive = living()
         with file.writing() as cursor:
             too_large = _content_bytes(cursor) > allowed_bytes
-            found = _oldest(cursor, living(), now, None if too_large else timedelta(days=days))
+            found = _oldest(cursor, alive, now, None if too_large else timedelta(days=days))
             cursor.executemany("DELETE FROM runs WHERE id = ?", [(run_id,) for run_id in found])
         deleted += len(found)
         if not found:

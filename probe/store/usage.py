@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-KEPT_DAYS = 62  # the current month and the one before it, for a clock that is a month wrong
+KEPT_DAYS = 62  # on which bytes were moved, before today and after it: the current month and the one before it
 MONTH = len("2026-11")
 
 
@@ -141,7 +141,7 @@ class Usage:
         self.unknown = None
 
     def _forget(self, today: str) -> None:
-        """Drop what no window can reach any more, in the past and in a future that was no more than a wrong clock."""
-        now = date.fromisoformat(today)
-        first, last = (str(now + timedelta(days=days)) for days in (-KEPT_DAYS, KEPT_DAYS))
-        self.days = {name: day for name, day in self.days.items() if first <= name <= last}
+        """Drop what no window can reach any more. By number and not by age: today may be what a wrong clock says, which
+        starts at 1970 in a machine that keeps no time, and what was moved in the true month must outlive that."""
+        past, ahead = (sorted(name for name in self.days if (name > today) is later) for later in (False, True))
+        self.days = {name: self.days[name] for name in (*past[-KEPT_DAYS:], *ahead[:KEPT_DAYS])}

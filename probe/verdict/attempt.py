@@ -12,7 +12,7 @@ WORDS: dict[ProblemReason, str] = {
     ProblemReason.MEDIA_GONE: "none of the media objects in the list can be used any more",
     ProblemReason.NO_ADDRESS: "no address of the host is known that may be dialled",
     ProblemReason.LOCAL_NETWORK: "the local network failed",
-    ProblemReason.LINE_UNFIT: "the line was not fit for it then",
+    ProblemReason.LINE_UNFIT: "download and upload were left out because of the line",
     ProblemReason.INTERRUPTED: "the run was interrupted",
 }
 

@@ -13,6 +13,7 @@ from probe.model.results import (
     GoodputFacts,
     Measurement,
     NetworkState,
+    ProblemReason,
     Report,
     State,
     TargetResult,
@@ -67,6 +68,12 @@ def outcome_of(result: TargetResult, *, run_id: str, started_at: str, vantage: V
         download=_goodput(verdict.facts.download),
         upload=_goodput(verdict.facts.upload),
     )
+
+
+def is_cut_off(result: TargetResult) -> bool:
+    """Whether the end of the run left too little of this target to say anything: what was known of it stands."""
+    problems = {m.attempt.problem.reason for m in result.measurements if m.attempt.problem is not None}
+    return result.verdict.state is State.INCONCLUSIVE and ProblemReason.INTERRUPTED in problems
 
 
 def comparable(

@@ -1,9 +1,9 @@
 """Who may ask the web server of `watch`, and what do all its answers say to a browser?
 
 A loopback port is no boundary against the browser of the same machine: any page can send requests to it. So a name in
-`Host` that is not ours is refused (DNS rebinding makes a foreign name lead here), and whatever changes something or
-makes us send packets is refused to other sites' pages (Fetch Metadata, Origin, Referer). Programs such as Prometheus
-send none of these headers and pass.
+`Host` that is not ours is refused (DNS rebinding makes a foreign name lead here), and whatever changes something,
+makes us send packets, or work hard beside a measurement, is refused to other sites' pages (Fetch Metadata, Origin,
+Referer). Programs such as Prometheus send none of these headers and pass.
 
 Sources: Fetch Metadata Request Headers (W3C), RFC 6454 (Origin), RFC 9110 §7.2 (Host).
 """
@@ -18,7 +18,7 @@ from aiohttp.typedefs import Handler, Middleware
 from probe.formats.html import POLICY
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
-ACTING_PATHS = frozenset({"/probe"})  # a GET of these sends packets
+ACTING_PATHS = ("/probe", "/report/")  # a GET of what begins so sends packets, or takes seconds of processor
 OWN_SITES = frozenset({"same-origin", "none"})  # "none": typed or bookmarked by the person
 MAX_SHOWN_CHARACTERS = 100
 EVERYWHERE = {
@@ -90,7 +90,7 @@ def refusal(request: web.BaseRequest, hosts: Hosts) -> str:
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is not None and origin.lower() != own:
         return "pages of other sites may not ask here"
-    if request.method in SAFE_METHODS and request.path not in ACTING_PATHS:
+    if request.method in SAFE_METHODS and not request.path.startswith(ACTING_PATHS):
         return ""
     if request.headers.get("Sec-Fetch-Site", "none") not in OWN_SITES:
         return "pages of other sites may not ask for this"

@@ -68,7 +68,11 @@ def _renderer(log_format: LogFormat, stream: TextIO) -> Processor:
     if log_format is LogFormat.JSON:
         return structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
     if log_format is LogFormat.CONSOLE:
-        return structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        return structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(),
+            sort_keys=False,  # as they were said: what it is about first, its figures last
+            exception_formatter=structlog.dev.plain_traceback,
+        )
     return structlog.processors.LogfmtRenderer(key_order=FIRST_KEYS, drop_missing=True, bool_as_flag=False)
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from probe.metrics import BudgetWindow, Endpoint, Metrics
 from probe.model.past import PastOutcome
-from probe.model.results import ProblemReason, Report, State, TargetResult
+from probe.model.results import Report
 from probe.push.pusher import ReceiverStatus
 from probe.records import RecordError
 from probe.schedule import LastRun, longest_seconds
 from probe.store import Limits, NoSuchRun, Past, StoreError, Window
+from probe.verdict.past_outcomes import is_cut_off
 from probe.watch.configuration import Configuration
 from probe.watch.tools import Tools
 
@@ -107,18 +108,25 @@ def push_again(tools: Tools, configuration: Configuration, report: Report) -> No
     age = tools.clock.now().wall - datetime.fromisoformat(report.started_at)
     if configuration.watch.remote_write and age <= LATE_PUSH:
         metrics = Metrics()
+        metrics.restore(_before(tools, report))
         metrics.observe(without_cut_off(report))
         tools.pusher.enqueue(report.id, metrics.samples())
 
 
+def _before(tools: Tools, report: Report) -> tuple[PastOutcome, ...]:
+    """What the targets of the last run had come to when it began: what ended with it, and how many runs agree."""
+    try:
+        latest = tools.store.latest_outcomes()
+    except (StoreError, RecordError) as error:
+        tools.log.error("store", problem=str(error))
+        return ()
+    ids = {target.id for target in report.targets}
+    return tuple(o for o in earlier(tools, [o for o in latest if o.target in ids]) if o.run_id != report.id)
+
+
 def without_cut_off(report: Report) -> Report:
     """The report without targets of which the end of the run left too little to say anything."""
-    return replace(report, targets=tuple(t for t in report.targets if not _is_cut_off(t)))
-
-
-def _is_cut_off(target: TargetResult) -> bool:
-    problems = {m.attempt.problem.reason for m in target.measurements if m.attempt.problem is not None}
-    return target.verdict.state is State.INCONCLUSIVE and ProblemReason.INTERRUPTED in problems
+    return replace(report, targets=tuple(t for t in report.targets if not is_cut_off(t)))
 
 
 def limits_of(configuration: Configuration) -> Limits:

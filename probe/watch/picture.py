@@ -11,6 +11,8 @@ from probe.model.past import OnsetOf, PastOutcome
 from probe.model.results import Report, State
 from probe.push.pusher import ReceiverStatus
 from probe.store import Past
+from probe.watch.cycle import MIN_RUN_BYTES
+from probe.watch.memory import Standing
 from probe.watch.service import Service
 from probe.watch.status import BudgetStatus, PushStatus, RunStatus, Status, TargetStatus
 
@@ -43,12 +45,27 @@ def take_picture(service: Service, *, started_at: datetime, now: datetime, insta
         pushes=tuple(_push(receiver) for receiver in standing.receivers),
         runs=tuple(_run(past) for past in reversed(results.runs)),
         reload=service.reloaded,
-        notices=(standing.notice,) if standing.notice else (),
+        notices=(*((standing.notice,) if standing.notice else ()), *used_up(standing)),
+    )
+
+
+def used_up(standing: Standing) -> tuple[str, ...]:
+    """Which budgets have too little left for a run: a page that only waits would not say why nothing is measured."""
+    windows = (
+        ("day", standing.used_bytes[0], standing.limits.day),
+        ("month", standing.used_bytes[1], standing.limits.month),
+    )
+    return tuple(
+        f"the {window}'s budget is used up: runs are left out until the {window} is over (UTC)"
+        for window, used, limit in windows
+        if limit - used < MIN_RUN_BYTES
     )
 
 
 def _target(identity: str, name: str, outcome: PastOutcome | None, report: Report | None) -> TargetStatus:
-    result = next((t for t in report.targets if t.id == identity), None) if report else None
+    # What the last report says of a target is not the reason of a verdict from another run.
+    is_of_it = report is not None and outcome is not None and report.id == outcome.run_id
+    result = next((t for t in report.targets if t.id == identity), None) if report is not None and is_of_it else None
     onsets = result.past.onsets if result is not None and result.past is not None else ()
     state = outcome.state if outcome else State.INCONCLUSIVE
     since = next((o.since for o in onsets if o.what is OnsetOf.STATE and o.after is state), None)

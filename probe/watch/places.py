@@ -37,16 +37,18 @@ def alone(directory: Path) -> Iterator[None]:
     """Hold the directory for this process. Raises AlreadyRunning, or OSError where it cannot be written to."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = directory / LOCK_FILE
-    with path.open("a+", encoding="ascii") as file:
-        if not take(file.fileno()):
-            file.seek(0)
-            pid = file.read(20).strip()
+    # A link that somebody laid there is not followed: what it leads to would be emptied.
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    try:
+        if not take(descriptor):
+            pid = os.read(descriptor, 20).decode("ascii", "replace").strip()
             raise AlreadyRunning(f"another watch{f' (process {pid})' if pid.isdecimal() else ''} uses {directory}")
         with suppress(OSError):  # the disk is full: it is the lock that counts
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n")
-            file.flush()
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))  # no buffer, which would be written at the end
         yield
+    finally:
+        os.close(descriptor)
 
 
 def instance_id(directory: Path, random: Random) -> str:

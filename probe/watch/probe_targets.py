@@ -15,6 +15,7 @@ from probe.model.targets import Controls, Endpoint, Resolver, Target
 from probe.verdict.answers import registrable
 
 SYSTEM = "system"  # the line's own resolver
+DEFAULT_ENDS = {"http": f":{HTTP_PORT}", "https": f":{HTTPS_PORT}"}  # of an authority, left out in Host
 
 
 class UnknownTarget(ValueError):
@@ -55,7 +56,9 @@ class Catalogue:
             return url if url in self._urls else f"{url}/"
         place, path = _split(url, text)
         if place in self._places and path in ("", "/"):
-            return f"{urlsplit(url).scheme.lower()}://{urlsplit(url).netloc}/"
+            # Not as it was written: a root's dot in SNI or Host is one thing to some servers and another to others.
+            scheme = urlsplit(url).scheme.lower()
+            return f"{scheme}://{place.authority.removesuffix(DEFAULT_ENDS[scheme])}/"
         raise UnknownTarget(f"no configured target has {_shown(text)}")
 
     def place(self, text: str, *, port: int | None) -> Place:

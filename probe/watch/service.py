@@ -25,6 +25,8 @@ from probe.watch.tools import Tools
 NO_NETWORK_SECONDS = (5.0, 10.0, 20.0, 40.0, 60.0)
 BUSY_SECONDS = 60.0  # a download of a few hundred megabytes on an ordinary line
 BUSY_LOOKS = 5  # then the run is made without goodput: it must not be put off for ever
+OTHER_TIME = timedelta(minutes=1)  # a next run moved by more is told again; a clock that is kept right moves it by less
+QUIET = "quiet hours"
 UNSEEN_SECONDS = 600.0  # a loop that was not seen for so long, beyond what it may take, is dead
 
 
@@ -77,7 +79,7 @@ class Service:
         async with self._reloading:
             log, at = self._tools.log, self._tools.clock.now().wall
             try:
-                new = await asyncio.to_thread(self._read)
+                new = self._not_another(await asyncio.to_thread(self._read))
             except Rejected as error:
                 for mistake in error.mistakes:
                     log.error("configuration rejected", mistake=mistake)
@@ -85,6 +87,13 @@ class Service:
                 return error.mistakes
             self._put_in_force(new, at)
             return ()
+
+    def _not_another(self, new: Configuration) -> Configuration:
+        """A file in force that is gone is a mistake: the defaults know of no metered line and of no quiet hours."""
+        mine = self.configuration.watch.source
+        if mine is not None and new.watch.source != mine:
+            raise Rejected((f"{mine}: is in force, and is there no more; start again to go on without it",))
+        return new
 
     # The loop
 
@@ -131,7 +140,9 @@ class Service:
         self._show_next(now.wall + timedelta(seconds=seconds))
         if self._quiet.open_from(now.wall) > now.wall:
             self._put_off(now)
-            self._becomes(Activity.PAUSED, "quiet hours")
+            if self.detail != QUIET:
+                self._tools.log.info("paused", reason=Skip.QUIET_HOURS.value)
+            self._becomes(Activity.PAUSED, QUIET)
         else:
             self._becomes(Activity.WAITING)
         await self._rest(min(seconds, MAX_SLEEP_SECONDS))
@@ -214,7 +225,8 @@ class Service:
             self._tools.manager.status(f"{activity.value}: {detail}" if detail else activity.value)
 
     def _show_next(self, at: datetime | None) -> None:
-        if self.next_run_at is None and at is not None:
+        before = self.next_run_at
+        if at is not None and (before is None or abs(at - before) >= OTHER_TIME):
             self._tools.log.info("next run", at=at.isoformat(timespec="seconds"))
         self.next_run_at = at
         self._tools.metrics.set_next_run(at)
@@ -227,7 +239,7 @@ class Service:
         tools.metrics.set_targets([target.id for target in new.targets])
         tools.metrics.set_vantage(vantage_of(new.watch.vantage, vpn=None))
         self._read_at(at, ())
-        tools.log.info("configuration read", targets=len(new.targets))
+        tools.log.info("configuration read", file=str(new.watch.source or "none"), targets=len(new.targets))
         for warning in new.watch.warnings:
             tools.log.warning("configuration", warning=warning)
         self.changed(new)

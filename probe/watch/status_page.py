@@ -27,6 +27,13 @@ ACTIVITY_WORDS: dict[Activity, str] = {
     Activity.PAUSED: "Paused",
     Activity.STOPPING: "Stopping",
 }
+NOT_KNOWN_YET = "not known yet"
+NEXT_WORDS: dict[Activity, str] = {  # while no moment is fixed for it
+    Activity.MEASURING: "after this one",
+    Activity.PAUSED: "when that is over",
+    Activity.STOPPING: "when it is started again",
+}
+SEE_REPORT = "its report tells"  # a run before the last: why is in its report alone
 OWN_STYLE = """
 .bar { background: var(--rule); }
 .bar > span { display: block; height: 100%; border-radius: 2px; background: var(--control); }
@@ -81,7 +88,9 @@ def _header(status: Status) -> Html:
         for state in ORDER
         if (number := sum(t.state is state for t in status.targets))
     ]
-    times = f"Last run: {moment(status.last_run_at)}. Next run: {moment(status.next_run_at)}."
+    soon = NEXT_WORDS.get(status.activity, NOT_KNOWN_YET)
+    coming = moment(status.next_run_at) if status.next_run_at is not None else soon
+    times = f"Last run: {moment(status.last_run_at)}. Next run: {coming}."
     return element(
         "header",
         element("h1", "Throttleprobe watch"),
@@ -128,7 +137,7 @@ def _target(target: TargetStatus, now: str) -> Html:
     word = f"likely {target.state}" if target.strength is Strength.LIKELY else str(target.state)
     name = target.name or target.id
     shown = element("a", name, href=f"/report/{target.run_id}") if target.run_id else element("span", name)
-    why = target.reason if target.measured_at else "not measured yet"
+    why = target.reason or SEE_REPORT if target.measured_at else "not measured yet"
     return element(
         "tr",
         element("th", shown, scope="row"),

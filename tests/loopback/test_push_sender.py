@@ -441,6 +441,26 @@ async def test_what_a_receiver_echoes_is_scrubbed(tmp_path: Path, before: int) -
     assert len(text) < 250
 
 
+@pytest.mark.parametrize(
+    "spelt",
+    ['{"token": "s3cr3t\\\\ \\"&<  pass/wort="}', "s3cr3t\\ &quot;&amp;&lt;  pass/wort=",
+     "?t=s3cr3t%5C%20%22%26%3C%20%20pass%2Fwort%3D",
+     "?t=s3cr3t%5C+%22%26%3C++pass%2Fwort%3D", 's3cr3t\\ "&< pass/wort=', 's3cr3t\\ "&<  pass/wort'],
+)  # fmt: skip
+async def test_a_secret_is_scrubbed_however_it_is_spelt(tmp_path: Path, spelt: str) -> None:
+    (tmp_path / "token").write_text('s3cr3t\\ "&<  pass/wort=')
+    secret = Secret(file=tmp_path / "token")
+    async with (
+        receiving(first(1, say(503, spelt))) as receiver,
+        pushing(to(receiver, bearer_token=secret), tmp_path) as running,
+    ):
+        await running.push("run-1", run_of(1))
+        await running.delivered()
+    (text,) = running.texts(EventKind.FAILING)
+    assert "[secret]" in text
+    assert "s3cr3t" not in text and "wort" not in text
+
+
 @pytest.fixture
 def root(tmp_path: Path, authority: trustme.CA) -> Path:
     path = tmp_path / "root.pem"

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gzip
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -140,6 +141,7 @@ async def test_pages_of_other_sites_change_nothing_and_probe_nothing(
 ) -> None:
     assert (await web.get("/-/reload", method="POST", headers=headers)).status == 403
     assert (await web.get("/probe?target=x", headers=headers)).status == 403
+    assert (await web.get(f"/report/{RUN}", headers=headers)).status == 403, "each takes seconds of processor"
     assert state.reloads == 0
     own = {"Origin": f"http://127.0.0.1:{web.port}", "Sec-Fetch-Site": "same-origin"}
     assert (await web.get("/-/reload", method="POST", headers=own)).status == 200
@@ -236,6 +238,24 @@ async def test_the_status_page(web: Web, state: StagedState) -> None:
     assert "<script" not in text
     assert "<img" not in text
     assert "<b>" not in text
+
+
+@pytest.mark.parametrize(
+    ("activity", "words"),
+    [
+        (Activity.MEASURING, "after this one"),
+        (Activity.PAUSED, "when that is over"),
+        (Activity.STARTING, "not known yet"),
+    ],
+)
+def test_a_next_run_without_a_moment_is_not_called_never(activity: Activity, words: str) -> None:
+    page = render_status(replace(full_status(), activity=activity, next_run_at=None))
+    assert f"Next run: {words}." in page
+
+
+def test_a_verdict_whose_reason_is_in_an_older_report_says_so() -> None:
+    (target, *_) = full_status().targets
+    assert "Its report tells." in render_status(replace(full_status(), targets=(replace(target, reason=""),)))
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])

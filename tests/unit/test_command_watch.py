@@ -1,7 +1,9 @@
 """Is everything in order before `watch` sends a packet: both files, consent, directory, port?"""
 
 import asyncio
+import errno
 import io
+import os
 import socket
 import subprocess
 import sys
@@ -9,9 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from probe import cli
 from probe.commands import consent, watch
 from probe.commands.watch import Options
+from probe.config.watch_file import ScheduleSettings, WatchConfig
 from probe.measuring import STORE_FILE
 from probe.registry import EVIDENCE_TYPES
 from probe.store import Store
@@ -76,7 +81,22 @@ def agree(directory: Path, *groups: str, version: int = consent.POLICY_VERSION) 
         store.add_consent(str(version), groups)
 
 
+# What is installed
+
+
+def test_without_the_packages_of_its_extra_it_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "structlog" else object())
+    result = CliRunner().invoke(cli.app, ["watch", "--check-config"])
+    assert result.exit_code == 2
+    assert "throttleprobe[watch]" in result.output
+
+
 # Consent
+
+
+def test_very_many_times_a_day_are_a_plain_number() -> None:
+    question = consent.watch_question((), WatchConfig(schedule=ScheduleSettings(mean_seconds=30.0)))
+    assert "about 2,880 times a day" in question
 
 
 @pytest.mark.parametrize("groups", [None, (), ("high",)])
@@ -182,6 +202,24 @@ def test_addresses_to_listen_on(tmp_path: Path, started: list[Program], text: st
 
 
 # Directory and port
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EIO])
+def test_a_disk_that_may_be_better_later_is_no_mistake_of_the_persons(
+    tmp_path: Path, started: list[Program], monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """A service manager starts us again, as it does not after exit 2: otherwise a full disk ends measuring for ever."""
+
+    def fails(*_: object, **__: object) -> int:
+        raise OSError(code, os.strerror(code))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(places, "take", fails)
+        assert watch.run(options(tmp_path)) == 3
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "open", fails)  # of the store's own file
+        assert watch.run(options(tmp_path)) == 3
+    assert not started
 
 
 def test_a_directory_that_is_none_and_one_that_is_taken(

@@ -102,6 +102,23 @@ def test_runs_that_agree_are_counted_over_inconclusive_ones_and_from_one_after_a
     assert told == [1.0, 2.0, None, 3.0, 1.0, 1.0]
 
 
+@pytest.mark.parametrize("other", [Vantage(vpn=True), Vantage(asn=64501), Vantage(network="mobile")])
+def test_runs_in_two_networks_do_not_agree(other: Vantage) -> None:
+    places = (Vantage(vpn=False), Vantage(), other, other, Vantage())
+    made = [
+        replace(run(only(State.BLOCKED), number, minutes=number), vantage=place) for number, place in enumerate(places)
+    ]
+    metrics = Metrics()
+    told: list[float | None] = []
+    for report in made:
+        metrics.observe(report)
+        told.append(value(metrics, "verdict_runs", target="jobs"))
+    assert told == [1.0, 2.0, 1.0, 2.0, 1.0]
+    after = Metrics()
+    after.restore([outcome for report in made for outcome in outcomes_of(report)])
+    assert value(after, "verdict_runs", target="jobs") == 1.0
+
+
 def test_mechanisms_of_an_earlier_run_do_not_stay() -> None:
     metrics = observed(reports.every_state(), only(State.OK))
     assert [labels for labels, _ in series(metrics, "mechanism_info") if labels["target"] == "jobs"] == []
@@ -363,10 +380,39 @@ def test_after_a_restart_the_last_results_stand_there_as_before_and_counters_beg
         "goodput_ratio",
         "last_run_timestamp_seconds",
         "network_state",
+        "vpn",
     ):
         assert sorted(series(after, name), key=str) == sorted(series(before, name), key=str), name
     assert series(after, "check_outcomes_total") == []
     assert value(after, "runs_total", outcome="completed") == 0.0
+
+
+def test_after_a_restart_results_through_a_vpn_still_say_so() -> None:
+    made = [
+        replace(run(only(State.BLOCKED), number, minutes=number), vantage=Vantage(vpn=vpn))
+        for number, vpn in enumerate((False, True))
+    ]
+    metrics = Metrics()
+    metrics.restore([outcome for report in made for outcome in outcomes_of(report)])
+    assert value(metrics, "vpn") == 1.0
+    metrics.restore(outcomes_of(made[0]))
+    assert value(metrics, "vpn") == 1.0
+
+
+def test_whether_a_vpn_was_used_changes_with_the_results_and_not_before() -> None:
+    metrics = Metrics()
+    metrics.set_line(metered=False, vpn=True)
+    assert value(metrics, "vpn") == 1.0
+    metrics.observe(replace(run(only(State.OK), 0), vantage=Vantage(vpn=True)))
+    metrics.set_line(metered=False, vpn=False)
+    assert value(metrics, "vpn") == 1.0, "what is shown went through it, also while the next run goes on"
+    never = not_run("dns", ProblemReason.INTERRUPTED, target="jobs", subject="jobs.example")
+    result = reports.target("jobs", "Jobs", verdict(State.INCONCLUSIVE), never)
+    nothing = run(reports.report(result, interrupted=True), 1, minutes=60)
+    metrics.observe(replace(nothing, vantage=Vantage(vpn=False)))
+    assert value(metrics, "vpn") == 1.0, "nothing of that run is shown"
+    metrics.observe(replace(run(only(State.OK), 2, minutes=90), vantage=Vantage(vpn=False)))
+    assert value(metrics, "vpn") == 0.0
 
 
 def test_what_was_observed_is_not_replaced_by_what_is_restored() -> None:

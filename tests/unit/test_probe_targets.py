@@ -30,6 +30,8 @@ CATALOGUE = Catalogue(TARGETS, Controls(resolvers=(), names=(), sites=(), media=
         ("https://birdnet.test", "https://birdnet.test/"),
         ("http://birdnet.test/", "http://birdnet.test/"),
         ("birdnet.test", "http://birdnet.test/"),
+        ("https://BirdNet.test./", "https://birdnet.test/"),  # another spelling is no other question to the server
+        ("https://birdnet.test:0443/", "https://birdnet.test/"),
         ("http://m.birdnet.test/home?x=1", "http://m.birdnet.test/home?x=1"),
         ("https://gazette.test:8443/", "https://gazette.test:8443/"),
         ("192.0.2.1:5222", "http://192.0.2.1:5222/"),

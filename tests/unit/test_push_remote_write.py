@@ -4,6 +4,7 @@ import struct
 from collections import defaultdict
 
 import cramjam
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,6 +106,25 @@ def test_requests_are_bounded() -> None:
     assert all(batch.num_samples <= MAX_BATCH_SAMPLES for batch in found)
     assert all(len(bytes(cramjam.snappy.decompress_raw(batch.body))) <= MAX_BATCH_BYTES for batch in found)
     assert len(found) > 3, "the bound on bytes counts too"
+
+
+@pytest.mark.parametrize("apart_ms", [0, 1])
+def test_what_is_of_one_target_and_time_is_in_one_request(apart_ms: int) -> None:
+    told = [
+        Told(
+            name=f"series_{number:02}",
+            value=1.0,
+            labels=(("target", str(target)),),
+            timestamp_ms=START_MS + apart_ms * target,
+        )
+        for number in range(23)
+        for target in range(60)
+    ]
+    requests = [
+        {dict(sample.labels)["target"] for sample in read_body(batch.body)} for batch in batches(told, EXTERNAL)
+    ]
+    assert len(requests) == 3
+    assert sum(len(targets) for targets in requests) == 60, "no target is in two requests"
 
 
 def test_nothing_makes_no_request() -> None:

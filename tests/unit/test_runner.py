@@ -315,3 +315,20 @@ async def test_a_follow_up_is_made_where_it_is_called_for(monkeypatch: pytest.Mo
     assert bool(found) is called_for
     assert all(m.attempt.status is AttemptStatus.COMPLETED for m in found)
     assert not any(m.check == "hops" for m in report.controls)
+
+
+async def test_a_line_that_is_not_to_be_filled_keeps_goodput_from_being_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(ctx: Context[Any]) -> object:
+        raise AssertionError("a transfer began")
+
+    media = Media(download=(MediaUrl(url="https://news.example/film"),))
+    target = replace(TARGET, media=media)
+    made, _ = make(monkeypatch, (*WORKING, check("goodput", never)), targets=(target,))
+    made.plan = replace(made.plan, unfit="the line is metered")
+    report = await made.run(asyncio.Event(), "run")
+    goodput_measured = report.targets[0].measurements[-1]
+    assert goodput_measured.attempt.status is AttemptStatus.NOT_SCHEDULED
+    assert goodput_measured.attempt.problem is not None
+    assert goodput_measured.attempt.problem.reason is ProblemReason.LINE_UNFIT
+    assert "metered" in goodput_measured.verdict.reason
+    assert report.targets[0].verdict.state is State.INCONCLUSIVE  # not ok: it was not measured

@@ -149,6 +149,20 @@ def test_a_store_that_was_removed_is_made_again(store: Store, path: Path) -> Non
         assert again.report().id == report().id
 
 
+@pytest.mark.parametrize("spoil", [Path.unlink, overwrite])
+def test_old_runs_are_removed_also_where_the_file_of_usage_was_lost(
+    store: Store, path: Path, spoil: Callable[[Path], object]
+) -> None:
+    store.finish_run(every_state())
+    store.finish_run(replace(every_state(), id="later"))
+    spoil(path.with_name(f"{path.name}.usage"))
+    pruning = threading.Thread(target=store.prune, args=(1, 1), daemon=True)  # a daemon: it must not hang the tests too
+    pruning.start()
+    pruning.join(timeout=30.0)
+    assert not pruning.is_alive()
+    assert len(store.history()) == 1
+
+
 @contextlib.contextmanager
 def held_by_another(path: Path) -> Iterator[None]:
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:

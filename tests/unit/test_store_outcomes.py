@@ -92,6 +92,24 @@ def test_a_target_that_was_not_begun_leaves_none(store: Store) -> None:
     assert [o.target for o in store.latest_outcomes()] == [target.id]
 
 
+def test_a_target_that_was_cut_off_leaves_none_so_that_a_restart_shows_what_was_known_before(store: Store) -> None:
+    store.finish_run(report())
+    later = at(START + timedelta(hours=6), "later")
+    (target,) = later.targets
+    never: Attempt[object] = Attempt(
+        status=AttemptStatus.NOT_SCHEDULED,
+        problem=Problem(reason=ProblemReason.INTERRUPTED, stage="run", detail=""),
+    )
+    first, *rest = target.measurements
+    cut_off = replace(
+        target,
+        verdict=replace(target.verdict, state=State.INCONCLUSIVE, strength=None),
+        measurements=(first, *(replace(m, attempt=never) for m in rest)),
+    )
+    store.finish_run(replace(later, targets=(cut_off,), parameters=replace(later.parameters, interrupted=True)))
+    assert [(o.run_id, o.state) for o in store.latest_outcomes()] == [(report().id, target.verdict.state)]
+
+
 def test_a_run_judged_again_has_one_row(store: Store) -> None:
     first = report()
     store.finish_run(first)

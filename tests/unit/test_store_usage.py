@@ -149,6 +149,23 @@ def test_a_clock_a_month_back_gives_nothing_twice(store: Store, calendar: Calend
     assert store.reserve("b", 100, LIMITS) == 50
 
 
+@pytest.mark.parametrize("wrong", [datetime(1970, 1, 1, tzinfo=UTC), NOW + timedelta(days=100), NOW.replace(year=2036)])
+def test_a_clock_that_was_wrong_for_a_while_does_not_make_the_month_forgotten(
+    store: Store, calendar: Calendar, wrong: datetime
+) -> None:
+    """A machine that keeps no time begins each of its lives in 1970."""
+    for day in (3, 2, 1):
+        calendar.time = NOW - timedelta(days=day)
+        assert store.reserve("real", 300, LIMITS) > 0
+        store.settle("real", {store.today(): 300})
+    calendar.time = wrong
+    if store.reserve("meanwhile", 50, LIMITS):
+        store.settle("meanwhile", {store.today(): 50})
+    calendar.time = NOW
+    assert store.used_bytes(Window.MONTH) >= 900
+    assert store.reserve("again", 300, LIMITS) <= 100
+
+
 def test_a_clock_that_was_years_ahead_closes_one_day_only(store: Store, calendar: Calendar) -> None:
     calendar.time = datetime(2038, 1, 19, tzinfo=UTC)
     store.add_bytes(300)

@@ -275,6 +275,14 @@ def test_a_secret_that_is_none_is_told_without_its_value(tmp_path: Path, content
     assert str(caught.value).startswith(f"{file}: ") and "lines" not in str(caught.value)
 
 
+@pytest.mark.parametrize("value", ["\n", "two\nlines", "x: y\r\nX-Evil: 1", "half\udcff", "x" * 20_000])
+def test_a_variable_that_holds_no_secret_is_told_without_its_value(value: str) -> None:
+    with pytest.raises(SecretError, match="the environment variable A: must hold one line") as caught:
+        Secret(variable="A").read({"A": value})
+    assert "lines" not in str(caught.value) and "Evil" not in str(caught.value)
+    assert Secret(variable="A").read({"A": "hunter2\r\n"}) == "hunter2"  # as a file of variables may have it
+
+
 def test_a_missing_secret_is_told(tmp_path: Path) -> None:
     with pytest.raises(SecretError, match="no such file"):
         Secret(file=tmp_path / "none").read()
@@ -316,6 +324,20 @@ def test_the_nearest_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_named_file_is_never_replaced(environment: dict[str, str]) -> None:
     with pytest.raises(config.ConfigError, match="no such file"):
         load_watch(None if environment else Path("/nowhere/watch.yaml"), environment)
+
+
+def test_a_place_that_may_not_be_looked_into_is_a_mistake_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told by the system as a directory of somebody else is: root, who runs tests, may look into every other one."""
+    beyond = "/nowhere/" + "x" * 5_000
+    assert find_watch(None, {"CONFIGURATION_DIRECTORY": beyond}) is None
+    monkeypatch.setenv("CONFIGURATION_DIRECTORY", beyond)
+    assert config.find(None).name == "targets.yaml"
+    with pytest.raises(config.ConfigError, match="file name too long"):
+        find_watch(Path(beyond), {})
+    with pytest.raises(config.ConfigError, match="file name too long"):
+        config.find(Path(beyond))
+    told = mistakes_of(f'version: 1\nremote_write: [{{name: a, url: "https://r.example/", ca_file: {beyond}}}]\n')
+    assert len(told) == 1 and "remote_write[0].ca_file" in told[0]
 
 
 def test_the_target_list_of_a_service_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import errno
 import os
 import re
 import socket
@@ -50,6 +51,13 @@ def test_a_line_is_one_object_in_json() -> None:
     told = json.loads(said.getvalue())
     assert (told["event"], told["level"], told["reason"]) == ("paused", "warning", "no_network")
     assert told["timestamp"].endswith("Z")
+
+
+def test_on_a_terminal_what_a_line_is_about_comes_before_its_figures() -> None:
+    said = StringIO()
+    log = open_log(LogFormat.CONSOLE, LogLevel.INFO, said).bind(run="r1")
+    log.info("measured", target="news", check="dns", state="ok", bytes=200)
+    assert said.getvalue().split()[-5:] == ["run=r1", "target=news", "check=dns", "state=ok", "bytes=200"]
 
 
 def test_what_is_less_important_is_left_out() -> None:
@@ -143,6 +151,25 @@ def test_a_second_watch_is_told_whom_the_directory_belongs_to(tmp_path: Path) ->
     first.communicate()
     with places.alone(tmp_path):  # a lock does not outlive its process
         assert (tmp_path / places.LOCK_FILE).read_text() == f"{os.getpid()}\n"
+
+
+def test_no_room_for_the_number_of_the_process_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "write", full)
+        with places.alone(tmp_path), pytest.raises(places.AlreadyRunning, match="another watch uses"):
+            places.alone(tmp_path).__enter__()
+
+
+def test_a_link_in_the_place_of_the_lock_empties_nothing(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("a key")
+    (tmp_path / places.LOCK_FILE).symlink_to(precious)
+    with pytest.raises(OSError, match="symbolic links"), places.alone(tmp_path):
+        pass
+    assert precious.read_text() == "a key"
 
 
 def test_an_id_is_drawn_once_and_kept(tmp_path: Path) -> None:

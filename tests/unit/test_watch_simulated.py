@@ -21,6 +21,7 @@ from probe.registry import EVIDENCE_TYPES
 from probe.store import Store, Window
 from probe.watch import memory
 from probe.watch.configuration import Configuration, Rejected
+from probe.watch.picture import take_picture
 from tests.simulated_watch import FIRST_DAY, SimulatedClock, Simulation, Truth, configuration
 
 HOUR = timedelta(hours=1)
@@ -65,6 +66,28 @@ async def test_budgets_hold_to_the_byte(tmp_path: Path) -> None:
     assert skipped > 0
     used = value(made.metrics, "throttleprobe_budget_used_bytes", window="month")
     assert used == sum(made.truth.moved_by_day.values())
+
+
+async def test_the_page_says_that_a_budget_is_used_up(tmp_path: Path) -> None:
+    budget = BudgetSettings(run_bytes=8_000_000, day_bytes=20_000_000, month_bytes=20_000_000)
+    made = simulation(tmp_path, configuration(4, budget=budget, schedule=replace(SCHEDULE, mean_seconds=2 * 3600.0)))
+    before = take_picture(made.service, started_at=FIRST_DAY, now=FIRST_DAY, instance="home-1")
+    await made.live(timedelta(hours=23))
+    after = take_picture(made.service, started_at=FIRST_DAY, now=made.clock.wall, instance="home-1")
+    assert before.notices == ()
+    assert [notice.partition("'")[0] for notice in after.notices] == ["the day", "the month"]
+
+
+async def test_a_verdict_is_not_shown_with_the_reason_of_another_run(tmp_path: Path) -> None:
+    made = simulation(tmp_path)
+    await made.live(timedelta(minutes=20))
+    last = made.service.last_report
+    assert last is not None
+    shown = take_picture(made.service, started_at=FIRST_DAY, now=made.clock.wall, instance="home-1")
+    assert all(target.reason for target in shown.targets)
+    made.service.last_report = replace(last, id="0198ffff-0000-7000-8000-000000000000")  # an interrupted one, say
+    shown = take_picture(made.service, started_at=FIRST_DAY, now=made.clock.wall, instance="home-1")
+    assert [(target.run_id, target.reason) for target in shown.targets] == [(last.id, "")] * 3
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
@@ -250,15 +273,17 @@ async def test_a_full_disk_ends_nothing_and_is_made_up_for(tmp_path: Path) -> No
 
 
 async def test_a_run_whose_samples_were_not_queued_is_queued_at_the_next_start(tmp_path: Path) -> None:
-    queued: dict[str, int] = {}
+    queued: dict[str, Sequence[Sample]] = {}
 
     class Queue:
         def enqueue(self, run_id: str, samples: Sequence[Sample]) -> None:
-            queued[run_id] = len(samples)
+            queued[run_id] = samples
 
     clock = SimulatedClock()
     first = simulation(tmp_path, clock=clock)
-    await first.live(HOUR)
+    await first.live(timedelta(days=2))
+    agreeing = {value(first.metrics, "throttleprobe_verdict_runs", target=t.id) for t in first.first.targets}
+    assert min(runs for runs in agreeing if runs is not None) > 1
     again = simulation(tmp_path, clock=clock)
     tools = replace(again.service._tools, pusher=Queue())  # type: ignore[arg-type]
     receiver = RemoteWrite(name="one", url="https://one.test/write")
@@ -271,8 +296,37 @@ async def test_a_run_whose_samples_were_not_queued_is_queued_at_the_next_start(t
     memory.push_again(tools, pushes, report)
     memory.push_again(tools, pushes, report)
     assert list(queued) == [first.service.results.runs[-1].run_id]
-    assert queued.popitem()[1] > 20
+    _, samples = queued.popitem()
+    assert len(samples) > 20
+    assert {s.value for s in samples if s.name == "throttleprobe_verdict_runs"} == agreeing  # as it was then
     again.store.close()
+
+
+async def test_a_file_in_force_that_is_gone_is_not_replaced_by_the_defaults(tmp_path: Path) -> None:
+    plain = configuration(2)
+    mine = replace(plain, watch=replace(plain.watch, source=Path("watch.yaml"), uploads=False))
+    found: list[Configuration] = [plain]
+    made = simulation(tmp_path, mine, read=lambda: found[-1])
+    mistakes = await made.service.reload()
+    assert len(mistakes) == 1
+    assert mistakes[0].startswith("watch.yaml: ")
+    assert made.service.configuration is mine
+    assert value(made.metrics, "throttleprobe_config_last_reload_successful") == 0
+    found.append(mine)
+    assert await made.service.reload() == ()
+    made.store.close()
+    begun = simulation(tmp_path, plain, read=lambda: mine)  # one that was written since is read
+    assert await begun.service.reload() == ()
+    begun.store.close()
+
+
+async def test_the_log_says_which_file_is_in_force_and_that_hours_are_quiet(tmp_path: Path) -> None:
+    night = QuietHours(start=time(20), end=time(8))
+    made = simulation(tmp_path, configuration(2, schedule=replace(SCHEDULE, quiet=(night,))))
+    await made.live(timedelta(days=1))
+    said = made.said.getvalue()
+    assert 'event="configuration read" file=none' in said
+    assert said.count("event=paused reason=quiet_hours") == 2  # from midnight on, and in the evening
 
 
 async def test_in_quiet_hours_nothing_starts_and_what_was_put_off_is_one_run(tmp_path: Path) -> None:
