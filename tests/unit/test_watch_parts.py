@@ -1,9 +1,9 @@
 """Do the small parts of `watch` keep their word: log, service manager, state directory, allowance, receivers?"""
 
 import asyncio
+import errno
 import json
 import logging
-import errno
 import os
 import re
 import socket
