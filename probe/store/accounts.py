@@ -18,9 +18,11 @@ MAX_DAYS = 7  # that a run can touch; the longest one takes hours
 
 
 class Accounts:
-    """The bytes of all runs; every method may block for a write to disk and raises StoreError."""
+    """The bytes of all runs; every method may block for a write to disk and raises StoreError. `notice` is "" or tells
+    that the count was lost."""
 
     def __init__(self, file: StoreFile, *, now: Callable[[], datetime]) -> None:
+        self.notice = ""
         self._store, self._now = file, now
         self._name = uuid.uuid4().hex[:16]
         self._unsettled: dict[str, dict[str, int]] = {}  # runs whose end could not be written yet
@@ -111,6 +113,7 @@ class Accounts:
         today = self._now().astimezone(UTC).date()
         first = str(today.replace(day=1))
         since = max((day for day in days if first <= day <= str(today)), default=first)
+        self.notice = f"how much was moved from {since} to {today} cannot be read any more: these days count as used up"
         return Usage(days=days, unknown=(since, str(today)))
 
 

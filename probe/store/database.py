@@ -28,7 +28,7 @@ from probe.store.errors import StoreBroken, StoreError, StoreFull, StoreLocked
 from probe.store.file import StoreFile
 from probe.store.past import Past, assembled, brief, unfinished
 from probe.store.retention import Pruned
-from probe.store.runs import Begun, Ended, Made, unpacked
+from probe.store.runs import Begun, Ended, Made, readable, unpacked
 from probe.store.usage import Limits
 
 KEEP_UPLOADS = timedelta(days=2)  # only today's count is ever asked for; a day more for changes of the clock
@@ -49,7 +49,7 @@ class Window(StrEnum):
 
 
 class Store:
-    """The open file. `notice` is "" or tells the person what was done to open it."""
+    """The open file. `notice` is "" or tells what was done to open it, or that its count of bytes was lost."""
 
     def __init__(self, file: StoreFile, *, evidence_types: EvidenceTypes, now: Now) -> None:
         self._file = file
@@ -79,7 +79,7 @@ class Store:
 
     @property
     def notice(self) -> str:
-        return self._file.notice
+        return "; ".join(text for text in (self._file.notice, self._accounts.notice) if text)
 
     @property
     def path(self) -> Path:
@@ -208,8 +208,9 @@ class Store:
     def report(self, run_id: str | None = None) -> Report:
         """A stored run by its id or the beginning of it; the latest for None.
 
-        A run that has not ended is put together from what was measured, and says that it was interrupted. Raises
-        NoSuchRun, also where the beginning fits several; RecordError for a record of another version.
+        A run that has not ended is put together from what was measured, and says that it was interrupted; so does one
+        that lacks a measurement because its record is broken. Raises NoSuchRun, also where the beginning fits several;
+        RecordError for a record of another version; StoreError where nothing can be read.
         """
         with self._file.reading() as cursor:
             found = cursor.execute(
@@ -224,9 +225,12 @@ class Store:
                 "SELECT record FROM measurements WHERE run_id = ? ORDER BY position", (identity,)
             ).fetchall()
         header = records.decode(unpacked(head), self._types)
-        measurements = [records.decode_measurement(unpacked(row[0]), self._types) for row in rows]
+        whole = readable(record for (record,) in rows)
+        if rows and not whole:
+            raise StoreError("every stored record is broken")
+        measurements = [records.decode_measurement(record, self._types) for record in whole]
         report = assembled(header, measurements)
-        return report if finished else unfinished(report, measurements)
+        return report if finished and len(whole) == len(rows) else unfinished(report, measurements)
 
     def history(self, since: datetime | None = None) -> tuple[Past, ...]:
         """Every run begun at or after `since`, oldest first, without its measurements."""

@@ -6,7 +6,8 @@ done when they cannot be, is for `probe.store.database`.
 
 import sqlite3
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from probe import records
@@ -113,6 +114,15 @@ def unpacked(record: bytes) -> bytes:
         return zlib.decompress(record)
     except zlib.error as error:
         raise StoreError(f"a stored record is broken: {error}") from error
+
+
+def readable(stored: Iterable[bytes]) -> list[bytes]:
+    """The records that were packed, without those that are broken."""
+    found = []
+    for record in stored:
+        with suppress(StoreError):
+            found.append(unpacked(record))
+    return found
 
 
 def _packed(record: bytes) -> bytes:

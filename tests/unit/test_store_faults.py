@@ -140,6 +140,18 @@ def test_a_process_whose_file_another_one_replaced_goes_on_with_the_new_one(
         assert {p.run_id for p in other.history()} == {"others", report().id}
 
 
+def test_one_broken_record_costs_its_run_one_measurement(store: Store, path: Path) -> None:
+    made = every_state()
+    store.finish_run(made)
+    with contextlib.closing(sqlite3.connect(path)) as other, other:
+        (position,) = other.execute("SELECT min(position) FROM measurements WHERE target != ''").fetchone()
+        other.execute("UPDATE measurements SET record = x'00ff00ff' WHERE position = ?", (position,))
+    found = store.report(made.id)
+    assert sum(len(t.measurements) for t in found.targets) == sum(len(t.measurements) for t in made.targets) - 1
+    assert [t.verdict.state for t in found.targets] == [t.verdict.state for t in made.targets]
+    assert found.parameters.interrupted
+
+
 def test_a_store_that_was_removed_is_made_again(store: Store, path: Path) -> None:
     for file in path.parent.glob("results.sqlite3*"):
         file.unlink()

@@ -280,6 +280,7 @@ def test_with_the_file_damaged_today_is_used_up(store: Store, path: Path, calend
     store.close()
     path.with_name(path.name + ".usage").write_bytes(os.urandom(2 * PLACE_BYTES))
     with opened(path, calendar) as again:
+        assert "cannot be read any more: these days count as used up" in again.notice
         assert again.reserve("a", 100, LIMITS) == 0
         assert used(again) == (300, 350)
         calendar.time += timedelta(days=1)
