@@ -12,24 +12,9 @@ from probe.budget import DRAW_BYTES, Purse, RunBudget, TargetBudget, open_purse
 from probe.net.meter import BudgetSpentError, Meter
 from probe.registry import EVIDENCE_TYPES
 from probe.store import Limits, Store, StoreError, Window
+from tests.stores import Calendar
 
-NOW = datetime(2026, 11, 21, 18, 33, tzinfo=UTC)
 LIMITS = Limits(run=10_000_000, day=30_000_000, month=300_000_000)
-
-
-class Calendar:
-    """A clock that tests set."""
-
-    def __init__(self) -> None:
-        self.time = NOW
-
-    def __call__(self) -> datetime:
-        return self.time
-
-
-@pytest.fixture
-def calendar() -> Calendar:
-    return Calendar()
 
 
 @pytest.fixture

@@ -22,23 +22,7 @@ from probe.store import NoSuchRun, Store, StoreError, StoreFull, Window, default
 from probe.store.tables import MIGRATIONS
 from tests.factories import dns_evidence, measurement, verdict
 from tests.reports import clean, every_state, report
-
-START = datetime(2026, 11, 21, 18, 33, tzinfo=UTC)
-
-
-class Calendar:
-    """A clock that tests set."""
-
-    def __init__(self) -> None:
-        self.time = START
-
-    def __call__(self) -> datetime:
-        return self.time
-
-
-@pytest.fixture
-def calendar() -> Calendar:
-    return Calendar()
+from tests.stores import NOW, Calendar
 
 
 @pytest.fixture
@@ -53,7 +37,7 @@ def store(path: Path, calendar: Calendar) -> Iterator[Store]:
 
 
 def reopened(path: Path) -> Store:
-    return Store.open(path, evidence_types=EVIDENCE_TYPES, now=lambda: START)
+    return Store.open(path, evidence_types=EVIDENCE_TYPES, now=lambda: NOW)
 
 
 def test_a_finished_run_comes_back_byte_for_byte(store: Store) -> None:
@@ -102,7 +86,7 @@ def test_latest_and_missing_runs(store: Store) -> None:
     with pytest.raises(NoSuchRun, match="no run is stored yet"):
         store.report()
     for number in (1, 2):
-        moment = (START + timedelta(hours=number)).isoformat().replace("+00:00", "Z")
+        moment = (NOW + timedelta(hours=number)).isoformat().replace("+00:00", "Z")
         store.finish_run(replace(report(), id=f"run-{number}", started_at=moment))
     assert store.report().id == "run-2"
     assert store.report("run-1").id == "run-1"
@@ -113,11 +97,11 @@ def test_latest_and_missing_runs(store: Store) -> None:
 
 def test_history_says_what_each_run_came_to(store: Store) -> None:
     store.finish_run(every_state())
-    (past,) = store.history(since=START - timedelta(minutes=1))
+    (past,) = store.history(since=NOW - timedelta(minutes=1))
     assert [(t.id, t.state) for t in past.targets] == [(t.id, t.verdict.state) for t in every_state().targets]
     assert past.finished
     assert past.bytes == every_state().bytes
-    assert store.history(since=START + timedelta(minutes=1)) == ()
+    assert store.history(since=NOW + timedelta(minutes=1)) == ()
 
 
 def test_bytes_are_counted_by_day_and_month(store: Store, calendar: Calendar) -> None:

@@ -17,24 +17,9 @@ from probe.store.retention import AUTO_VACUUM_INCREMENTAL, KEEP_OUTCOMES, size_b
 from probe.store.tables import MIGRATIONS
 from probe.verdict.past_outcomes import outcomes_of
 from tests.reports import every_state, report
+from tests.stores import NOW, Calendar
 
-START = datetime(2026, 11, 21, 18, 33, tzinfo=UTC)
 MANY = 10**12
-
-
-class Calendar:
-    """A clock that tests set."""
-
-    def __init__(self) -> None:
-        self.time = START
-
-    def __call__(self) -> datetime:
-        return self.time
-
-
-@pytest.fixture
-def calendar() -> Calendar:
-    return Calendar()
 
 
 @pytest.fixture
@@ -62,10 +47,10 @@ def test_every_target_of_a_finished_run_leaves_a_row(store: Store) -> None:
 
 def test_outcomes_come_in_the_order_of_time(store: Store) -> None:
     for hours in (3, 1, 2):
-        store.finish_run(at(START + timedelta(hours=hours), f"run-{hours}"))
+        store.finish_run(at(NOW + timedelta(hours=hours), f"run-{hours}"))
     target = report().targets[0].id
     assert [o.run_id for o in store.outcomes(target)] == ["run-1", "run-2", "run-3"]
-    assert [o.run_id for o in store.outcomes(target, START + timedelta(hours=2))] == ["run-2", "run-3"]
+    assert [o.run_id for o in store.outcomes(target, NOW + timedelta(hours=2))] == ["run-2", "run-3"]
     assert [o.run_id for o in store.latest_outcomes()] == ["run-3"]
     assert store.outcomes("nobody") == ()
 
@@ -94,7 +79,7 @@ def test_a_target_that_was_not_begun_leaves_none(store: Store) -> None:
 
 def test_a_target_that_was_cut_off_leaves_none_so_that_a_restart_shows_what_was_known_before(store: Store) -> None:
     store.finish_run(report())
-    later = at(START + timedelta(hours=6), "later")
+    later = at(NOW + timedelta(hours=6), "later")
     (target,) = later.targets
     never: Attempt[object] = Attempt(
         status=AttemptStatus.NOT_SCHEDULED,
@@ -122,7 +107,7 @@ def test_an_older_store_gets_its_outcomes(path: Path, calendar: Calendar) -> Non
     ended = every_state()
     with Store.open(path, evidence_types=EVIDENCE_TYPES, now=calendar) as made:
         made.finish_run(ended)
-        made.finish_run(at(START, "broken"))
+        made.finish_run(at(NOW, "broken"))
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("DROP TABLE outcomes")
         connection.execute("DELETE FROM migrations WHERE version = 2")
@@ -137,8 +122,8 @@ def test_an_older_store_gets_its_outcomes(path: Path, calendar: Calendar) -> Non
 
 def test_old_evidence_goes_and_its_outcomes_stay(store: Store, calendar: Calendar) -> None:
     for days in range(5):
-        store.finish_run(at(START + timedelta(days=days), f"run-{days}"))
-    calendar.time = START + timedelta(days=4)
+        store.finish_run(at(NOW + timedelta(days=days), f"run-{days}"))
+    calendar.time = NOW + timedelta(days=4)
     assert store.prune(2, MANY).runs == 2
     assert [p.run_id for p in store.history()] == ["run-2", "run-3", "run-4"]
     with pytest.raises(NoSuchRun):
@@ -147,15 +132,15 @@ def test_old_evidence_goes_and_its_outcomes_stay(store: Store, calendar: Calenda
 
 
 def test_outcomes_go_after_years(store: Store, calendar: Calendar) -> None:
-    store.finish_run(at(START - KEEP_OUTCOMES - timedelta(days=1), "old"))
-    store.finish_run(at(START, "new"))
+    store.finish_run(at(NOW - KEEP_OUTCOMES - timedelta(days=1), "old"))
+    store.finish_run(at(NOW, "new"))
     store.prune(30, MANY)
     assert [o.run_id for o in store.outcomes(report().targets[0].id)] == ["new"]
 
 
 def test_a_clock_that_jumped_ahead_deletes_nothing(store: Store, calendar: Calendar) -> None:
     for days in range(3):
-        store.finish_run(at(START + timedelta(days=days), f"run-{days}"))
+        store.finish_run(at(NOW + timedelta(days=days), f"run-{days}"))
     calendar.time = datetime(2038, 1, 19, tzinfo=UTC)
     assert store.prune(30, MANY).runs == 0
     assert len(store.outcomes(report().targets[0].id)) == 3
@@ -163,8 +148,8 @@ def test_a_clock_that_jumped_ahead_deletes_nothing(store: Store, calendar: Calen
 
 def test_the_file_really_shrinks_and_the_oldest_go_first(store: Store, path: Path, calendar: Calendar) -> None:
     for hours in range(40):
-        store.finish_run(at(START + timedelta(hours=hours), f"run-{hours:02}", every_state()))
-    calendar.time = START + timedelta(hours=40)
+        store.finish_run(at(NOW + timedelta(hours=hours), f"run-{hours:02}", every_state()))
+    calendar.time = NOW + timedelta(hours=40)
     store.prune(30, MANY)
     before = size_bytes(path)
     pruned = store.prune(30, before // 4)
@@ -172,16 +157,16 @@ def test_the_file_really_shrinks_and_the_oldest_go_first(store: Store, path: Pat
     left = [p.run_id for p in store.history()]
     assert left == [f"run-{hours:02}" for hours in range(40 - len(left), 40)]
     assert 1 < len(left) < 20
-    assert records.encode(store.report()) == records.encode(at(START + timedelta(hours=39), "run-39", every_state()))
+    assert records.encode(store.report()) == records.encode(at(NOW + timedelta(hours=39), "run-39", every_state()))
 
 
 def test_the_last_run_and_those_being_written_stay(store: Store, path: Path, calendar: Calendar) -> None:
-    store.begin_run(at(START, "being written"))
+    store.begin_run(at(NOW, "being written"))
     store.reserve("being written", 100, Limits(run=100, day=300, month=1000))
-    store.begin_run(at(START + timedelta(days=1), "left behind"))
-    store.begin_run(at(START + timedelta(days=89.5), "just begun"))
-    store.finish_run(at(START + timedelta(days=90), "last"))
-    calendar.time = START + timedelta(days=90)
+    store.begin_run(at(NOW + timedelta(days=1), "left behind"))
+    store.begin_run(at(NOW + timedelta(days=89.5), "just begun"))
+    store.finish_run(at(NOW + timedelta(days=90), "last"))
+    calendar.time = NOW + timedelta(days=90)
     store.prune(30, 0)
     assert [p.run_id for p in store.history()] == ["being written", "just begun", "last"]
     store.add_measurement("being written", report().targets[0].measurements[0])
@@ -189,7 +174,7 @@ def test_the_last_run_and_those_being_written_stay(store: Store, path: Path, cal
 
 def test_a_reader_that_is_open_does_not_stand_in_the_way(store: Store, path: Path, calendar: Calendar) -> None:
     for hours in range(10):
-        store.finish_run(at(START + timedelta(hours=hours), f"run-{hours}", every_state()))
+        store.finish_run(at(NOW + timedelta(hours=hours), f"run-{hours}", every_state()))
     with contextlib.closing(sqlite3.connect(path)) as reader:
         reader.execute("BEGIN")
         assert reader.execute("SELECT count(*) FROM runs").fetchone() == (10,)
@@ -210,7 +195,7 @@ def test_a_file_of_the_first_version_is_rewritten_once(path: Path, calendar: Cal
             connection.execute(statement)
     with Store.open(path, evidence_types=EVIDENCE_TYPES, now=calendar) as store:
         for hours in range(10):
-            store.finish_run(at(START + timedelta(hours=hours), f"run-{hours}", every_state()))
+            store.finish_run(at(NOW + timedelta(hours=hours), f"run-{hours}", every_state()))
         before = size_bytes(path)
         store.prune(30, 0)
         assert size_bytes(path) < before // 3

@@ -15,25 +15,10 @@ from probe.store import Limits, Store, StoreError, Window
 from probe.store.usage import Usage
 from probe.store.usage_file import PLACE_BYTES, UsageFile
 from tests.reports import report
+from tests.stores import NOW, Calendar
 
-NOW = datetime(2026, 11, 21, 18, 33, tzinfo=UTC)
 LIMITS = Limits(run=100, day=300, month=1000)
 ROOT = Path(__file__).parents[2]
-
-
-class Calendar:
-    """A clock that tests set."""
-
-    def __init__(self) -> None:
-        self.time = NOW
-
-    def __call__(self) -> datetime:
-        return self.time
-
-
-@pytest.fixture
-def calendar() -> Calendar:
-    return Calendar()
 
 
 @pytest.fixture
