@@ -149,7 +149,8 @@ def test_what_is_scraped(tmp_path: Path) -> None:
 
 
 def test_what_is_pushed_stands_at_its_own_time_and_ends(tmp_path: Path) -> None:
-    first, second = time.time() - 2 * HOUR, time.time() - HOUR
+    now = float(int(time.time()))  # a report tells milliseconds, cut and not rounded
+    first, second = now - 2 * HOUR, now - HOUR
     blocked = reports.target("news", "News", reports.NXDOMAIN, *reports.access("news", "news.example"))
     fine = replace(blocked, verdict=verdict(State.OK))
     metrics = Metrics()
