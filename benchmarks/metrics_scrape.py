@@ -25,10 +25,10 @@ from prometheus_client.aiohttp import make_aiohttp_handler
 
 from probe.metrics import Metrics
 from probe.model.results import Report
-from probe.watch.status import Status
 from probe.watch.web import make_app
 from tests import reports
 from tests.curves import Shape
+from tests.loopback.probe_stage import StagedState
 
 MAX_SECONDS = 0.020
 MAX_BYTES = 1_048_576
@@ -38,29 +38,6 @@ HEADERS = {
     "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
     "Accept-Encoding": "gzip",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """As much of a service as /metrics needs."""
-
-    metrics: Metrics
-    prober: None = None
-
-    def status(self) -> Status:
-        return Status(version="0", started_at="", now="", activity=NotImplemented)
-
-    async def reload(self) -> tuple[str, ...]:
-        return ()
-
-    def healthy(self) -> bool:
-        return True
-
-    def ready(self) -> bool:
-        return True
-
-    async def report_html(self, run_id: str) -> str:
-        return ""
 
 
 def throttled(targets: int, number: int) -> Report:
@@ -118,7 +95,7 @@ async def measure(targets: int, rounds: int, scrapes: int) -> dict[str, list[Scr
     metrics.observe(throttled(targets, 0))
     found: dict[str, list[Scrape]] = {"first after a run": [], "later": [], "library's handler": []}
     async with AsyncExitStack() as stack:
-        ours = await served(make_app(Shown(metrics)), stack)
+        ours = await served(make_app(StagedState(metrics=metrics)), stack)
         theirs = await served(plain(metrics), stack)
         for number in range(1, rounds + 1):
             await asyncio.to_thread(metrics.observe, throttled(targets, number))

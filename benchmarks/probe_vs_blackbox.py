@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -30,13 +30,11 @@ from probe import config
 from probe.lab.path import HOME
 from probe.lab.session import Lab
 from probe.lab.world import small_internet
-from probe.metrics import Metrics
 from probe.watch.listening import listening
 from probe.watch.probe_setup import Taken
 from probe.watch.probing import Prober
-from probe.watch.report_page import NoReport
-from probe.watch.status import Activity, Status
 from probe.watch.web import make_app
+from tests.loopback.probe_stage import StagedState
 
 TARGET = "birdnet"
 BOUNDS = {"tls_connect": 1.2}  # of blackbox_exporter's duration
@@ -63,33 +61,10 @@ class Unlimited:
         pass
 
 
-@dataclass(slots=True, kw_only=True)
-class State:
-    """A service that only probes."""
-
-    prober: Prober
-    metrics: Metrics = field(default_factory=Metrics)
-
-    def status(self) -> Status:
-        return Status(version="", started_at="", now="", activity=Activity.WAITING)
-
-    async def reload(self) -> tuple[str, ...]:
-        return ()
-
-    def healthy(self) -> bool:
-        return True
-
-    def ready(self) -> bool:
-        return True
-
-    async def report_html(self, run_id: str) -> str:
-        raise NoReport(run_id)
-
-
 async def serve(targets: Path) -> None:
     listed = config.load(targets)
     prober = Prober(targets=listed.targets, controls=listed.controls, allowance=Unlimited())
-    async with listening(make_app(State(prober=prober)), "127.0.0.1", PORTS["ours"]):
+    async with listening(make_app(StagedState(prober=prober)), "127.0.0.1", PORTS["ours"]):
         await asyncio.Event().wait()
 
 

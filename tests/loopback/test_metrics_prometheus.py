@@ -6,7 +6,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ from probe.metrics import Endpoint, Metrics
 from probe.metrics.definitions import DEFINITIONS, Kind
 from probe.model.results import Report, State, TargetResult
 from probe.push.remote_write import HEADERS, batches
-from probe.watch.status import Activity, Status
 from probe.watch.web import make_app
 from tests import reports
 from tests.factories import verdict
+from tests.loopback.probe_stage import StagedState
 from tests.loopback.real_servers import OUT_OF_ORDER, Server, prometheus
 
 SCRAPED = """
@@ -34,34 +34,11 @@ PATIENCE_SECONDS = 30.0  # for a scrape that is made every second
 HOUR = 3600
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """As much of a service as /metrics needs."""
-
-    metrics: Metrics
-    prober: None = None
-
-    def status(self) -> Status:
-        return Status(version="0", started_at="", now="", activity=Activity.WAITING)
-
-    async def reload(self) -> tuple[str, ...]:
-        return ()
-
-    def healthy(self) -> bool:
-        return True
-
-    def ready(self) -> bool:
-        return True
-
-    async def report_html(self, run_id: str) -> str:
-        return run_id
-
-
 @contextmanager
 def served(metrics: Metrics) -> Iterator[int]:
     """The port of the service's own web application, in a thread with a loop of its own."""
     loop = asyncio.new_event_loop()
-    runner = web.AppRunner(make_app(Shown(metrics)))
+    runner = web.AppRunner(make_app(StagedState(metrics=metrics)))
 
     async def start() -> int:
         await runner.setup()
