@@ -15,10 +15,13 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from probe.lab.capture import Capture, CapturingPort
 from probe.lab.censor import Censor
+from probe.lab.copies import start_copy_apart
 from probe.lab.forwarder import Forwarder, Port
 from probe.lab.line import Line
 from probe.lab.messages import (
@@ -46,20 +49,25 @@ from probe.lab.rules import CensorRule
 REALTIME_PRIORITY = 1  # a packet that waits for a processor looks like jitter; only the real root may ask for this
 
 
-def _start_child(module: str, arguments: list[str], *, fds: list[int], own_files: bool) -> tuple[int, socket.socket]:
+def _start_child(
+    module: str, arguments: list[str], *, fds: list[int], own_files: bool, copies: bool
+) -> tuple[int, socket.socket]:
     """Start one of the two child processes; its process id and the socket on which it waits for our word."""
     ours, theirs = channel_pair()
-    command = python_command(module, [*arguments, str(theirs.fileno())])
-    child = start_apart(command, pass_fds=[*fds, theirs.fileno()], own_files=own_files)
+    words, kept = [*arguments, str(theirs.fileno())], [*fds, theirs.fileno()]
+    if copies:
+        pid = start_copy_apart(partial(import_module(module).main, *words), keep=kept, own_files=own_files).pid
+    else:
+        pid = start_apart(python_command(module, words), pass_fds=kept, own_files=own_files).pid
     theirs.close()
-    return child.pid, ours
+    return pid, ours
 
 
-def _start_children(directory: str, launch: socket.socket) -> tuple[socket.socket, socket.socket]:
+def _start_children(directory: str, launch: socket.socket, *, copies: bool) -> tuple[socket.socket, socket.socket]:
     """Servers and launcher, joined to us and ready. Raises LabError. The sockets close when the child ends."""
-    servers_pid, servers = _start_child("probe.lab.servers", [directory], fds=[], own_files=False)
-    arguments = [directory, str(launch.fileno())]
-    vantage_pid, launcher = _start_child("probe.lab.launcher", arguments, fds=[launch.fileno()], own_files=True)
+    servers_pid, servers = _start_child("probe.lab.servers", [directory], fds=[], own_files=False, copies=copies)
+    arguments, fds = [directory, str(launch.fileno())], [launch.fileno()]
+    vantage_pid, launcher = _start_child("probe.lab.launcher", arguments, fds=fds, own_files=True, copies=copies)
     connect_namespaces(vantage_pid=vantage_pid, servers_pid=servers_pid)
     for channel in (servers, launcher):
         channel.send(b"go")
@@ -112,7 +120,7 @@ def _forwarder(emulation: Emulation, capture: Capture | None) -> Forwarder:
 def _run(directory: str, control: socket.socket, launch: socket.socket) -> None:
     emulation: Emulation = pickle.loads((Path(directory) / EMULATION_FILE).read_bytes())
     try:
-        servers, launcher = _start_children(directory, launch)
+        servers, launcher = _start_children(directory, launch, copies=emulation.copies)
     except LabError as error:
         send(control, Failed(reason=str(error)))
         return

@@ -13,10 +13,12 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from probe.lab.copies import Copy, start_program
 from probe.lab.messages import EMULATION_FILE, Emulation, Ended, Launch, receive, send
-from probe.lab.namespaces import LabError, configure_vantage, restore_interrupt
+from probe.lab.namespaces import OWN_COMMAND, LabError, configure_vantage, restore_interrupt
 
 NOT_FOUND = 127  # the shell's status for a command that does not exist
 
@@ -24,7 +26,7 @@ NOT_FOUND = 127  # the shell's status for a command that does not exist
 class _Program:
     """A program that runs, and the socket of the session that waits for it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], waiter: socket.socket, *, own_group: bool) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes] | Copy", waiter: socket.socket, *, own_group: bool) -> None:
         self.process = process
         self.waiter = waiter
         self._own_group = own_group
@@ -38,9 +40,12 @@ class _Program:
 
 
 class Launcher:
-    """One loop over the session's requests, the programs' ends, and the sessions that stop waiting."""
+    """One loop over the session's requests, the programs' ends, and the sessions that stop waiting. `copies`: our own
+    command is started as a copy of this process.
+    """
 
-    def __init__(self, requests: socket.socket, host: socket.socket) -> None:
+    def __init__(self, requests: socket.socket, host: socket.socket, *, copies: bool = False) -> None:
+        self._copies = copies
         self._selector = selectors.DefaultSelector()
         self._requests = requests
         self._host = host
@@ -65,16 +70,7 @@ class Launcher:
             return False
         waiter = socket.socket(fileno=descriptors.pop())
         try:
-            process = subprocess.Popen(
-                message.argv,
-                stdin=descriptors[0],
-                stdout=descriptors[1],
-                stderr=descriptors[2],
-                env=message.env,
-                cwd=message.directory,
-                process_group=0 if message.own_group else None,
-                preexec_fn=restore_interrupt,
-            )
+            process = self._start(message, descriptors)
         except OSError as error:
             self._report(waiter, Ended(returncode=NOT_FOUND, reason=str(error)))
             return True
@@ -85,6 +81,29 @@ class Launcher:
         self._selector.register(os.pidfd_open(process.pid), selectors.EVENT_READ, program)
         self._selector.register(waiter, selectors.EVENT_READ, program)
         return True
+
+    def _start(self, message: Launch, descriptors: Sequence[int]) -> "subprocess.Popen[bytes] | Copy":
+        """Raises OSError."""
+        given, output, errors = descriptors
+        own = len(OWN_COMMAND)
+        if self._copies and message.argv[:own] == OWN_COMMAND:
+            return start_program(
+                message.argv[own:],
+                standard=(given, output, errors),
+                env=message.env,
+                directory=Path(message.directory),
+                own_group=message.own_group,
+            )
+        return subprocess.Popen(
+            message.argv,
+            stdin=given,
+            stdout=output,
+            stderr=errors,
+            env=message.env,
+            cwd=message.directory,
+            process_group=0 if message.own_group else None,
+            preexec_fn=restore_interrupt,
+        )
 
     def _attend(self, program: _Program, *, ended: bool) -> None:
         """The program's end, or that of its session's patience; the end of a killed program is then heard too."""
@@ -117,7 +136,7 @@ def main(directory: str, requests_fd: str, host_fd: str) -> None:
     except LabError as error:
         sys.stderr.write(f"{error}\n")
         return
-    launcher = Launcher(socket.socket(fileno=int(requests_fd)), host)
+    launcher = Launcher(socket.socket(fileno=int(requests_fd)), host, copies=emulation.copies)
     host.send(b"ready")
     launcher.serve()
 

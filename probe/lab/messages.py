@@ -52,6 +52,7 @@ class Emulation:
     distances: dict[str, float] = field(default_factory=dict)
     seed: int = 0
     pcap: str | None = None  # where to write the vantage point's packets
+    copies: bool = False  # whether the lab's processes are copies of the session's, or start anew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from probe.lab.path import HOME_ROUTER_ADDRESS, HOME_ROUTER_ADDRESS6, VANTAGE_ADDRESS, VANTAGE_ADDRESS6
 
@@ -26,6 +27,8 @@ CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
 MS_BIND = 0x1000
 PR_CAPBSET_DROP = 24
+CAPABILITY_VERSION = 0x20080522  # linux/capability.h, the third
+CAPABILITY_BYTES = 24  # its three sets, empty, in two halves
 SIOCETHTOOL = 0x8946
 ETHTOOL_OFF = (
     0x15,
@@ -48,6 +51,9 @@ SERVERS_OWN_ADDRESS = "198.19.254.1"
 SERVER_NET6 = "2001:2:0:8000::/49"  # of the prefix that RFC 5180 sets aside for such tests
 SERVERS_OWN_ADDRESS6 = "2001:2:0:fe::1"
 
+HOST_MODULE = "probe.lab.host"
+OWN_COMMAND = (sys.executable, "-m", "probe")  # `throttleprobe`, as the lab starts it
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -55,16 +61,25 @@ class LabError(RuntimeError):
     """The lab cannot start, and what is missing."""
 
 
-def host_command(module: str, arguments: Sequence[str], *, as_user: bool) -> list[str]:
-    """The command that starts `module` as the lab's host process. `as_user`: with a user namespace, as ordinary users
-    need it.
+def start_host(
+    arguments: Sequence[str], *, log: BinaryIO, keep: Sequence[int], as_user: bool
+) -> subprocess.Popen[bytes]:
+    """Start the lab's host, which writes to `log` and has the descriptors `keep`. `as_user`: with a user namespace, as
+    ordinary users need it.
 
     Ctrl-C is for the program that runs in the lab, not for the lab: the shell's `trap` makes all of it ignore the
     signal.
     """
     user = ["--user", "--map-root-user"] if as_user else []
-    unshare = ["unshare", *user, "--net", "--mount", "--ipc", "--pid", "--fork", "--kill-child=KILL"]
-    return ["sh", "-c", 'trap "" INT; exec "$@"', "lab", *unshare, *python_command(module, arguments)]
+    unshare_words = ["unshare", *user, "--net", "--mount", "--ipc", "--pid", "--fork", "--kill-child=KILL"]
+    return subprocess.Popen(
+        ["sh", "-c", 'trap "" INT; exec "$@"', "lab", *unshare_words, *python_command(HOST_MODULE, arguments)],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env=python_environment(),
+        pass_fds=keep,
+    )
 
 
 def python_command(module: str, arguments: Sequence[str]) -> list[str]:
@@ -84,7 +99,7 @@ def start_apart(command: Sequence[str], *, pass_fds: Sequence[int], own_files: b
     return.
     """
     flags = CLONE_NEWNET | (CLONE_NEWNS if own_files else 0)
-    return subprocess.Popen(command, pass_fds=pass_fds, preexec_fn=lambda: _unshare(flags))
+    return subprocess.Popen(command, pass_fds=pass_fds, preexec_fn=lambda: unshare(flags))
 
 
 def connect_namespaces(*, vantage_pid: int, servers_pid: int) -> None:
@@ -153,12 +168,20 @@ def mac_bytes(text: str) -> bytes:
     return bytes.fromhex(text.replace(":", ""))
 
 
-def _unshare(flags: int) -> None:
+def unshare(flags: int) -> None:
+    """Move this process into new namespaces. Raises OSError."""
     if _libc.unshare(flags) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
     if flags & CLONE_NEWNS:
         private = 1 << 18 | 1 << 14  # MS_PRIVATE | MS_REC: what is mounted in there stays in there
         _libc.mount(None, b"/", None, private, None)
+
+
+def map_root(user: int, group: int) -> None:
+    """In a new user namespace: be its root, which outside is still this user of this group."""
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"0 {user} 1")
+    Path("/proc/self/gid_map").write_text(f"0 {group} 1")
 
 
 def _ip_batch(lines: Sequence[str]) -> None:
@@ -202,6 +225,13 @@ def _drop_capabilities() -> None:
     last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
     for capability in range(last + 1):
         _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
+def give_up_capabilities() -> None:
+    """What starting a program does to a process whose bounding set is empty, for one that starts none."""
+    header = struct.pack("Ii", CAPABILITY_VERSION, 0)
+    if _libc.capset(header, bytes(CAPABILITY_BYTES)) != 0:
+        raise OSError(ctypes.get_errno(), "capset")
 
 
 def restore_interrupt() -> None:

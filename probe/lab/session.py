@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from probe.lab import servers
+from probe.lab import copies, namespaces, servers
 from probe.lab.forwarder import LabStats
 from probe.lab.messages import (
     EMULATION_FILE,
@@ -33,7 +33,7 @@ from probe.lab.messages import (
     receive,
     send,
 )
-from probe.lab.namespaces import LabError, host_command, python_environment
+from probe.lab.namespaces import LabError
 from probe.lab.path import HOME, MOST_CARRIED_BPS, PathProfile
 from probe.lab.rules import CensorRule
 from probe.lab.world import World, small_internet, targets_yaml
@@ -54,9 +54,11 @@ class Lab:
 
     `profile` is the vantage point's line, `world` who lives behind it, `rules` what the censor does, `seed` what
     decides random loss and jitter, `pcap` where to write what the vantage point sends and receives (complete when the
-    lab has ended). A line faster than the forwarder honestly carries is refused with ValueError. Entering it raises
-    LabError where the machine cannot make the namespaces. Inside, `directory` is a temporary directory that vanishes
-    with the lab, `targets_path` a targets.yaml for its world, `root_path` the certificate that its servers are under.
+    lab has ended). `copies`: its processes, and our own command in it, are copies of this process, which spares their
+    imports; for a process of one thread that has called `copies.import_all`. A line faster than the forwarder
+    honestly carries is refused with ValueError. Entering it raises LabError where the machine cannot make the
+    namespaces. Inside, `directory` is a temporary directory that vanishes with the lab, `targets_path` a targets.yaml
+    for its world, `root_path` the certificate that its servers are under.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Lab:
         rules: Sequence[CensorRule] = (),
         seed: int = 0,
         pcap: Path | None = None,
+        copies: bool = False,
     ) -> None:
         if profile.down_bps + profile.up_bps > MOST_CARRIED_BPS:
             raise ValueError(f"the lab carries {MOST_CARRIED_BPS / 1e6:.0f} Mbit/s, both directions together")
@@ -75,6 +78,7 @@ class Lab:
         self._rules = tuple(rules)
         self._seed = seed
         self._pcap = pcap.absolute() if pcap else None
+        self._copies = copies
         self._control_lock = threading.Lock()
         self._exits = contextlib.ExitStack()
 
@@ -190,7 +194,14 @@ class Lab:
         living = [host for host in self.world.hosts if not host.dead]
         distances = {address: host.extra_rtt_seconds for host in living for address in host.addresses}
         pcap = str(self._pcap) if self._pcap else None
-        emulation = Emulation(profile=self.profile, rules=self._rules, distances=distances, seed=self._seed, pcap=pcap)
+        emulation = Emulation(
+            profile=self.profile,
+            rules=self._rules,
+            distances=distances,
+            seed=self._seed,
+            pcap=pcap,
+            copies=self._copies,
+        )
         (self.directory / EMULATION_FILE).write_bytes(pickle.dumps(emulation))
         (self.directory / servers.WORLD_FILE).write_bytes(pickle.dumps(self.world))
         (self.directory / "resolv.conf").write_text(f"nameserver {self.world.resolver.address}\n")
@@ -231,14 +242,8 @@ class Lab:
         descriptors = (control.fileno(), launches.fileno())
         arguments = [str(self.directory), *map(str, descriptors)]
         with (self.directory / LOG_FILE).open("wb") as log, control, launches:
-            host = subprocess.Popen(
-                host_command("probe.lab.host", arguments, as_user=as_user),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=python_environment(),
-                pass_fds=descriptors,
-            )
+            start = copies.start_host if self._copies else namespaces.start_host
+            host = start(arguments, log=log, keep=descriptors, as_user=as_user)
         exits.callback(_end, host)
         for ours in (self._launches, self._control):
             exits.enter_context(ours)  # closed before `_end` waits: that is what tells the host to go
@@ -296,7 +301,7 @@ class _Captured:
         return output.read().decode(errors="replace"), errors.read().decode(errors="replace")
 
 
-def _end(host: "subprocess.Popen[bytes]") -> None:
+def _end(host: "subprocess.Popen[bytes] | copies.Copy") -> None:
     """Wait for the host, whose control socket is closed; kill it if it does not hear that."""
     try:
         host.wait(END_SECONDS)

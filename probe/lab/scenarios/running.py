@@ -15,6 +15,7 @@ from pathlib import Path
 
 from probe import records
 from probe.lab.forwarder import LabStats
+from probe.lab.namespaces import OWN_COMMAND
 from probe.lab.scenarios.base import Setup, Truth
 from probe.lab.scenarios.holding import Point, all_right, hold, hold_network
 from probe.lab.session import Lab
@@ -64,20 +65,23 @@ class Outcome:
         return all(all_right(points) for points in self.points().values())
 
 
-def run(setup: Setup, *, seed: int, pcap: Path | None = None, extra: Sequence[str] = ()) -> Outcome:
+def run(
+    setup: Setup, *, seed: int, pcap: Path | None = None, extra: Sequence[str] = (), copies: bool = False
+) -> Outcome:
     """Make the lab, measure once, end the lab.
 
     `extra`: more flags of `throttleprobe run`. `pcap`: where to write what the vantage point sends and receives.
+    `copies`: as for the lab.
     Raises LabError where the lab cannot start or ends early, NoReportError, and subprocess.TimeoutExpired.
     """
-    with Lab(profile=setup.profile, world=setup.world, rules=setup.rules, seed=seed, pcap=pcap) as lab:
+    with Lab(profile=setup.profile, world=setup.world, rules=setup.rules, seed=seed, pcap=pcap, copies=copies) as lab:
         return measure(lab, setup, extra=extra)
 
 
 def measure(lab: Lab, setup: Setup, *, extra: Sequence[str] = ()) -> Outcome:
     """Measure once in a lab that has the setup's world and rules. Raises as `run`."""
     flags = ("--yes", "--no-store", "--targets", str(lab.targets_path), "--format", "json")
-    command = [sys.executable, "-m", "probe", "run", *flags, *setup.arguments, *extra]
+    command = [*OWN_COMMAND, "run", *flags, *setup.arguments, *extra]
     with _beside(lab, setup.beside):
         began = time.monotonic()
         done = lab.run(command, timeout=HARD_END_SECONDS)

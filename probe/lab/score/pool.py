@@ -6,6 +6,7 @@ looked at beyond whether it says anything.
 """
 
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
@@ -86,6 +87,7 @@ class _Worker:
     def dismiss(self) -> None:
         """Tell it to go; `end` waits for that."""
         assert self._process.stdin is not None
+        self._process.send_signal(signal.SIGINT)
         try:
             self._process.stdin.close()
         except BrokenPipeError:

@@ -34,12 +34,13 @@ def try_out(
 ) -> RunRecord:
     """One run. A lab that cannot start and a command that gives no report are problems in the record.
 
-    `keep` is handed the report. Raises KeyError for a line that the scenario does not have, and what `keep` raises.
+    For a process that has called `copies.import_all`. `keep` is handed the report. Raises KeyError for a line that
+    the scenario does not have, and what `keep` raises.
     """
     setup = scenario.build(line_of(scenario, key.profile))
     began = datetime.now(UTC)
     try:
-        outcome = run(setup, seed=key.seed)
+        outcome = run(setup, seed=key.seed, copies=True)
     except (LabError, NoReportError, subprocess.TimeoutExpired) as error:
         return failed(scenario, key, origin, problem=str(error), seconds=_since(began))
     if missing := sorted(set(setup.truths) - {t.id for t in outcome.report.targets}):
