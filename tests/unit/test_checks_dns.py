@@ -7,9 +7,10 @@ import pytest
 from probe.checks.context import ControlSite
 from probe.checks.dns import Evidence, gather, is_invented
 from probe.failure import Failure
-from probe.model.observations import DnsQuery, Engine, TlsHandshake
+from probe.model.observations import DnsQuery, Engine, TlsHandshake, TlsStage
 from probe.model.results import CannotRun, ProblemReason, State
 from probe.model.targets import Endpoint
+from probe.registry import BY_NAME
 from probe.verdict.dns import judge
 from tests.fakes import (
     ADDRESS,
@@ -93,6 +94,20 @@ async def test_a_forged_address_is_shaken_hands_with_twice() -> None:
     assert judge(found).rule_ids == ("dns.another_server",)
     assert [h.endpoint.address for h in found.handshakes] == [FORGED, FORGED]
     assert [h.endpoint.address for h in found.control_handshakes] == [ADDRESS]
+
+
+async def test_a_silent_address_is_tried_twice_though_the_c_library_kept_waiting() -> None:
+    """A lost packet keeps getaddrinfo waiting as long as we let it; the check must have time for the rest."""
+
+    def hands(endpoint: Endpoint, name: str | None, _verified: str | None) -> TlsHandshake:
+        gone = endpoint.address == FORGED
+        failure = Failure.GENERIC_TIMEOUT if gone else None
+        return handshake(endpoint.address, name, failure=failure, stage=TlsStage.CONNECT if gone else None)
+
+    silent = net((FORGED,))
+    silent.on_handshake, silent.on_resolve = hands, lambda _: Failure.GENERIC_TIMEOUT
+    found = await gather(context(silent, seconds=BY_NAME["dns"].seconds))
+    assert [h.endpoint.address for h in found.handshakes] == [FORGED, FORGED]
 
 
 async def test_a_cdns_other_address_proves_itself() -> None:
