@@ -114,5 +114,7 @@ TO_25 = Limit(name="to 25 %, burst 60 kB", ratio=0.25, burst_bytes=60_000)
 NINE_IN_TEN = Limit(name="140 kbit/s, 90 % of flows", ratio=0.007, flows=0.9)
 EVERY_OTHER = Limit(name="140 kbit/s, 50 % of flows", ratio=0.007, flows=0.5)
 TO_140K = Limit(name="140 kbit/s", ratio=0.007)
+TENTH_LOST = Limit(name="10 % of packets lost", loss=0.1)
 LIMITS = (TO_3, TO_7, TO_10, TO_25)
 SHARES = (NINE_IN_TEN, EVERY_OTHER)
+LOSSES = (HOME_DOWN, HOME_UP, WIFI_DOWN, WIFI_UP, MOBILE_DOWN, MOBILE_UP)  # the lines on which loss by name is tried

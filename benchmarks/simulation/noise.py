@@ -19,6 +19,7 @@ SYN_TIMEOUT_SECONDS = 1.0  # RFC 6298 §2
 HANDSHAKE_PACKETS = 6  # of TCP, TLS and the request, whose loss delays what follows
 DROP_SHARE = 0.15  # of the line's rate is left while a background transfer, or a fade, has the rest
 LIMITED_POINTS = 12  # of the straight part behind a limiter: enough to cut it anywhere
+HOLE_SHARE = 0.01  # of a round: so soon its first segment behind a hole comes
 MAX_ROUNDS = 400  # a flow that needs more is cut by its deadline anyhow
 SLOWEST_BPS = 8_000.0
 
@@ -56,24 +57,31 @@ class Line:
 class Limit:
     """What a censor lets through of one flow: after `burst_bytes` so much of the line's rate, for a share of flows.
 
-    A policed flow also waits for its timeouts: it gets `efficiency` of the limit, give or take `efficiency_sd`.
+    A policed flow also waits for its timeouts: it gets `efficiency` of the limit, give or take `efficiency_sd`. With
+    `loss` that share of its packets is lost instead, and there is no rate.
     """
 
     name: str
-    ratio: float
+    ratio: float = 1.0
     burst_bytes: int = 16_000
     flows: float = 1.0
     efficiency: float = 0.95
     efficiency_sd: float = 0.08
+    loss: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """`handshake_seconds` until the request; `t`, seconds since then, at which so many bytes had come."""
+    """`handshake_seconds` until the request; `t`, seconds since then, at which so many bytes had come.
+
+    `segments` that had come, empty behind a limiter: what it drops is not simulated. Where some were lost it counts on
+    while the bytes stand still, as a receiver sees a hole.
+    """
 
     handshake_seconds: float
     t: tuple[float, ...]
     num_bytes: tuple[float, ...]
+    segments: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -93,10 +101,13 @@ class Weather:
         rate_bps = line.rate_bps * exp(self.wander)
         fade = line.drop_seconds if line.drops and random.random() < line.drops else 0.0
         handshake = self._handshake()
-        t, counts = self._rounds(num_bytes, rate_bps, fade)
-        if limit is not None and (limit.flows >= 1 or random.random() < limit.flows):
+        met = limit is not None and (limit.flows >= 1 or random.random() < limit.flows)
+        extra_loss = limit.loss if limit is not None and met else 0.0
+        t, counts, segments = self._rounds(num_bytes, rate_bps, fade, extra_loss)
+        if limit is not None and met and not extra_loss:
             t, counts = self._limited(t, counts, num_bytes, limit)
-        return Flow(handshake_seconds=handshake, t=tuple(t), num_bytes=tuple(counts))
+            segments = []
+        return Flow(handshake_seconds=handshake, t=tuple(t), num_bytes=tuple(counts), segments=tuple(segments))
 
     def _handshake(self) -> float:
         line, random = self.line, self.random
@@ -119,14 +130,16 @@ class Weather:
         self._safe_packets -= packets
         return min(lost, packets)
 
-    def _rounds(self, num_bytes: int, rate_bps: float, fade: float) -> tuple[list[float], list[float]]:
-        """Times and bytes at the end of each round, by the segments that came."""
+    def _rounds(
+        self, num_bytes: int, rate_bps: float, fade: float, extra_loss: float
+    ) -> tuple[list[float], list[float], list[int]]:
+        """Times, bytes and segments at the end of each round, by the segments that came."""
         line, random = self.line, self.random
         rtt = line.rtt_seconds
         total = -(-num_bytes // MSS_BYTES)
         window, threshold, came, wave = float(INITIAL_WINDOW_PACKETS), float("inf"), 0, 0.0
         t = rtt + line.reply_seconds
-        times, counts = [t], [0.0]
+        times, counts, segments = [t], [0.0], [0]
         for _ in range(MAX_ROUNDS):
             left = total - came
             packets = min(left, max(1, int(window)))
@@ -136,13 +149,20 @@ class Weather:
             room = (rtt + line.buffer_seconds) * now_bps / 8 / PACKET_BYTES
             overflow = max(0, packets - int(max(room, 4.0)))
             lost = min(packets, overflow + self._lost(packets))
+            if extra_loss:
+                lost = min(packets, lost + sum(random.random() < extra_loss for _ in range(packets)))
             sent_seconds = packets * 8 * PACKET_BYTES / now_bps
             full = window >= packets + 1 and packets == left  # the last round is not waited for by an ACK
             spent = sent_seconds if full or packets == left else max(rtt, sent_seconds)
             t += spent * (exp(random.gauss(0.0, line.late)) if line.late else 1.0)
             came += packets - lost
+            if lost:  # the hole that this round's bytes wait behind
+                times.append(times[-1] + HOLE_SHARE * (t - times[-1]))
+                counts.append(counts[-1])
+                segments.append(segments[-1] + 1)
             times.append(t)
             counts.append(min(came, total) * float(MSS_BYTES))
+            segments.append(max(came, segments[-1]))
             if came >= total:
                 break
             if lost:
@@ -155,7 +175,7 @@ class Weather:
             else:
                 window = min(2 * window, threshold) if window < threshold else window + line.growth_packets
         counts = [min(count, float(num_bytes)) for count in counts]
-        return times, counts
+        return times, counts, segments
 
     def _limited(
         self, t: Sequence[float], counts: Sequence[float], num_bytes: int, limit: Limit

@@ -15,11 +15,13 @@ from benchmarks.simulation.lines import (
     HOME_DOWN,
     LIMITS,
     LINES,
+    LOSSES,
     RUNS,
     RUNS_EACH,
     SATELLITE_DOWN,
     SHARES,
     TARGETS,
+    TENTH_LOST,
     TO_140K,
 )
 from benchmarks.simulation.noise import Limit, Line
@@ -121,6 +123,7 @@ def cells(trials: int, found: int, seed: int) -> list[Cell]:
         limits = (TO_140K,) if line is SATELLITE_DOWN else LIMITS  # its flows never reach a share of 20 Mbit/s
         made += [Cell(lines=(line,), limit=limit, count=found, seed=seed) for limit in limits]
     made += [Cell(lines=(HOME_DOWN,), limit=limit, count=found, seed=seed) for limit in SHARES]
+    made += [Cell(lines=(line,), limit=TENTH_LOST, count=found, seed=seed) for line in LOSSES]
     for lines in TARGETS.values():
         made += [Cell(lines=lines, limit=None, count=trials, seed=seed)]
         made += [Cell(lines=lines, limit=limit, count=found, seed=seed) for limit in (LIMITS[0], LIMITS[2])]

@@ -70,7 +70,8 @@ def made(arm: Arm, flow: Flow, *, num_bytes: int, t0: float = 0.0, seconds: floa
             break
         times.append(request + t)
         counts.append(int(count))
-    curve = Curve(t=tuple(times), num_bytes=tuple(counts), segments=(), rtt_seconds=(), retransmits=())
+    segments = flow.segments[: len(times)]
+    curve = Curve(t=tuple(times), num_bytes=tuple(counts), segments=segments, rtt_seconds=(), retransmits=())
     found = transfer(arm, ANY, t0=t0, limit_seconds=seconds, rtt=rtt, num_bytes=num_bytes, curve=curve)
     return replace(found, t_request=request)
 

@@ -11,8 +11,8 @@ from statistics import median
 
 from probe.checks.goodput.evidence import Arm, Phase, Trial
 from probe.checks.goodput.fate import Fate, fate, is_sample
-from probe.model.observations import Transfer
-from probe.stats.curves import mid_bps, min_rtt_seconds, whole_bps
+from probe.model.observations import Direction, Transfer
+from probe.stats.curves import hole_share, mid_bps, min_rtt_seconds, retransmitted_share, whole_bps
 from probe.verdict.goodput_sequence import EQUAL_PAIRS, Measured, decide, flows_differ, is_quiet
 
 MAX_LAG_RTT_SHARE = 0.5  # an event loop later than half an RTT measures itself (feasibility §6, trap 7)
@@ -157,7 +157,14 @@ def measured(pair: Pair) -> Measured:
         control_whole_bps=whole_bps(pair.control),
         calm=not pair.is_disturbed,
         again=pair.phase is Phase.CONFIRM,
+        suspect_loss=_lost_share(pair.suspect),
+        control_loss=_lost_share(pair.control),
     )
+
+
+def _lost_share(transfer: Transfer) -> float | None:
+    """What of it was lost: by what the kernel sent again, or by the holes in what arrived."""
+    return retransmitted_share(transfer) if transfer.direction is Direction.UPLOAD else hole_share(transfer)
 
 
 def _class_differs(pair: Pair) -> bool:

@@ -1,9 +1,11 @@
 """Given the ratios of pairs so far: is the one arm slower than the other, as fast, or is that still open?
 
-The sequential rule on numbers alone; from which transfers they come is `probe.verdict.goodput_pairs`'. Two roads lead
+The sequential rule on numbers alone; from which transfers they come is `probe.verdict.goodput_pairs`'. Three roads lead
 to "slower". On an even line few pairs that all agree are enough. On an uneven one more pairs are added up: the mean of
 the logarithms of their ratios, guarded by two tests that hold whatever the noise (signs within pairs, ranks over all
-flows) and by how even the slowed flows are. How often it is wrong: docs/method/goodput.md.
+flows) and by how even the slowed flows are. Random loss slows some flows much and others hardly, but each of them loses
+more than its control: there the losses must agree, and the rates only on the whole. How often it is wrong:
+docs/method/goodput.md.
 """
 
 from collections.abc import Sequence
@@ -44,6 +46,12 @@ MAX_SURE_LOG_RATIO = -1.2
 MAX_SURE_RANK_PROBABILITY = 5e-5  # nine pairs whose arms do not overlap, ten or eleven with one that does
 MAX_POOLED_ALIKE = 1  # pairs that show no slowing at all: a censor that misses every tenth flow is still found
 EVEN_TRIM_PAIRS = 7  # so many suspects may leave their fastest out when they are asked to be even
+# Losses, as shares of a flow's segments. A Wi-Fi line's 2 % leave .00 to .06 in either arm, interference of 10 % .05 to
+# .2 in uploads and .01 to .12 in downloads, where one hole may hide several.
+LOSSY_AGAIN_PAIRS = 4  # of the repetition: the first pairs were gone on with for being slow, which their losses made
+MIN_LOSS_APART = 0.025  # median over all pairs, and over those of the repetition …
+MAX_CONTROL_LOSS = 1 / 3  # … and the control's median at most this part of the suspect's
+MAX_LOSSY_LOG_RATIO = -0.6  # of the mean of all pairs, with `MAX_MEDIAN_RATIO` for their median
 # As fast.
 MIN_EQUAL_RATIO = 0.8  # a pair with at least this says "not slower" (feasibility §0, step 4) …
 MIN_EQUAL_WHOLE_RATIO = 0.25  # … unless the whole transfer, latency included, was this much slower
@@ -77,7 +85,7 @@ class Decision(Enum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """One pair in numbers: rates in bit/s of the middles and of the wholes. `calm`: this machine kept up; `again`: of
-    the repetition."""
+    the repetition. Losses: shares of the segments, None where this platform does not tell."""
 
     suspect_bps: float
     control_bps: float
@@ -85,6 +93,8 @@ class Measured:
     control_whole_bps: float
     calm: bool
     again: bool
+    suspect_loss: float | None = None
+    control_loss: float | None = None
 
     @property
     def ratio(self) -> float:
@@ -98,6 +108,12 @@ class Measured:
     def log_ratio(self) -> float:
         """Of middle and whole together, bounded."""
         return (_bounded_log(self.ratio) + _bounded_log(self.whole_ratio)) / 2
+
+    @property
+    def loss_apart(self) -> float | None:
+        """By how much more the suspect lost."""
+        known = self.suspect_loss is not None and self.control_loss is not None
+        return (self.suspect_loss or 0.0) - (self.control_loss or 0.0) if known else None
 
     @property
     def is_alike(self) -> bool:
@@ -154,12 +170,13 @@ def _after_repetition(pairs: Sequence[Measured], again: Sequence[Measured], *, c
         return Decision.NOT_REPEATED
     if len(repeated) < AGAIN_PAIRS:
         return Decision.SLOWER if len(again) < MAX_AGAIN_STARTED else Decision.NOT_REPEATED
-    if _all_agree(pairs) or _sum_agrees(calm):
+    if _all_agree(pairs) or _sum_agrees(calm) or _losses_agree(calm):
         return Decision.CONFIRMED
     accident = len(repeated) >= GIVE_UP_PAIRS and fmean(repeated) > GIVE_UP_LOG_RATIO
     accident = accident and not (is_calm(calm) and _apart(calm))
     mixed = is_quiet(calm) and sum(p.is_alike for p in calm) > MAX_POOLED_ALIKE
-    return Decision.NOT_REPEATED if accident or mixed or len(pairs) >= MAX_PAIRS else Decision.SLOWER
+    hopeless = (accident or mixed) and not (_loses_more(calm) and _loses_more([p for p in calm if p.again]))
+    return Decision.NOT_REPEATED if hopeless or len(pairs) >= MAX_PAIRS else Decision.SLOWER
 
 
 def _clears(calm: Sequence[Measured], repeated: Sequence[float]) -> bool:
@@ -172,8 +189,10 @@ def _clears(calm: Sequence[Measured], repeated: Sequence[float]) -> bool:
 
 
 def _is_equal(calm: Sequence[Measured]) -> bool:
-    """Two pairs alike and none apart; on a line that is not calm the mean decides as well. Slowing a suspect never
-    makes this true."""
+    """Two pairs alike and none apart; on a line that is not calm the mean decides as well. No flow that loses more than
+    its control is as fast for having been lucky so far. Slowing a suspect never makes this true."""
+    if _loses_more(calm):
+        return False
     alike = sum(p.is_alike for p in calm)
     apart = sum(p.is_apart for p in calm)
     if is_calm(calm):
@@ -185,12 +204,15 @@ def _is_equal(calm: Sequence[Measured]) -> bool:
 
 
 def _is_slower(first: Sequence[Measured]) -> bool:
-    """Whether it is worth measuring again: all pairs agree on a quiet line, or their sum is far enough on any."""
+    """Whether it is worth measuring again: all pairs agree on a quiet line, or their sum is far enough on any, or their
+    losses are."""
     calm = [p for p in first if p.calm]
     if not calm or median(p.ratio for p in calm) > MAX_MEDIAN_RATIO:
         return False
     limit = SLOWER_AT.get(min(len(calm), EVEN_PAIRS))
     if limit is not None and is_quiet(first) and max(p.ratio for p in first) <= limit and _apart(first):
+        return True
+    if len(calm) >= POOLED_FIRST_PAIRS and _is_slowed_by_losses(calm):
         return True
     few_alike = sum(p.is_alike for p in first) <= MAX_POOLED_ALIKE
     return len(calm) >= POOLED_FIRST_PAIRS and few_alike and fmean(p.log_ratio for p in calm) <= MAX_POOLED_LOG_RATIO
@@ -233,6 +255,32 @@ def _sum_agrees(calm: Sequence[Measured]) -> bool:
     far = fmean(logs) <= MAX_SURE_LOG_RATIO
     sure = (far and _far_apart(calm)) or (ranks <= MAX_SURE_RANK_PROBABILITY and (far or is_calm(calm)))
     return (_is_even(calm) or sure) and (is_quiet(calm) or ranks <= MAX_RANK_PROBABILITY)
+
+
+def _losses_agree(calm: Sequence[Measured]) -> bool:
+    """Any line: the suspect's flows lose more than their controls, of all pairs and of those of the repetition, by
+    chance hardly, and are slower on the whole; some may be as fast."""
+    again = [p for p in calm if p.again]
+    if len(calm) < POOLED_PAIRS or len(again) < LOSSY_AGAIN_PAIRS:
+        return False
+    if not (_is_slowed_by_losses(calm) and _loses_more(again)):
+        return False
+    return sign_flip_probability([-(p.loss_apart or 0.0) for p in calm]) <= MAX_SIGN_PROBABILITY
+
+
+def _is_slowed_by_losses(calm: Sequence[Measured]) -> bool:
+    if not _loses_more(calm) or median(p.ratio for p in calm) > MAX_MEDIAN_RATIO:
+        return False
+    return fmean(p.log_ratio for p in calm) <= MAX_LOSSY_LOG_RATIO
+
+
+def _loses_more(calm: Sequence[Measured]) -> bool:
+    """Whether the suspect's flows lose far more, as far as these pairs show."""
+    apart = [p.loss_apart for p in calm]
+    known = [share for share in apart if share is not None]
+    if not known or len(known) < len(apart) or median(known) < MIN_LOSS_APART:
+        return False
+    return median(p.control_loss or 0.0 for p in calm) <= MAX_CONTROL_LOSS * median(p.suspect_loss or 0.0 for p in calm)
 
 
 def _far_apart(calm: Sequence[Measured]) -> bool:

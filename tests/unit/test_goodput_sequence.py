@@ -1,5 +1,7 @@
 """Does the sequential rule decide as docs/method/goodput.md says, on numbers alone?"""
 
+from dataclasses import replace
+
 import pytest
 
 from probe.stats.pairs import rank_probability, sign_flip_probability
@@ -20,6 +22,11 @@ def pair(ratio: float, *, line: float = LINE, whole: float | None = None, again:
         calm=True,
         again=again,
     )
+
+
+def lossy(ratio: float, suspect: float | None, control: float | None, *, again: bool = False) -> Measured:
+    """One pair of which each flow lost that share of its segments."""
+    return replace(pair(ratio, again=again), suspect_loss=suspect, control_loss=control)
 
 
 def decided(*pairs: Measured) -> Decision:
@@ -140,3 +147,53 @@ def test_ranks_are_counted_exactly() -> None:
     assert rank_probability([1, 2, 3], [4, 5, 6]) == 1 / 20
     assert rank_probability([1, 2, 5], [4, 3, 6]) == pytest.approx((1 + 1 + 2) / 20)
     assert rank_probability([4, 5, 6], [1, 2, 3]) == 1.0
+
+
+# Ratios under random loss of 10 %, as the lab's uploads gave them: some flows hardly slower, two of them alike.
+LUCKY = (0.84, 0.12, 0.5, 0.1, 0.82, 0.09, 0.3, 0.2)
+FIRST_LUCKY = 4
+
+
+def under_loss(suspect: float | None, control: float | None, count: int = len(LUCKY)) -> list[Measured]:
+    ratios = enumerate(LUCKY[:count])
+    return [lossy(ratio, suspect, control, again=number >= FIRST_LUCKY) for number, ratio in ratios]
+
+
+def test_flows_that_all_lose_more_are_found_though_some_are_as_fast() -> None:
+    assert decided(*under_loss(0.1, 0.0, FIRST_LUCKY)) is Decision.SLOWER
+    assert decided(*under_loss(0.1, 0.0, 6)) is Decision.SLOWER, "two pairs are alike, and losses agree: go on"
+    assert decided(*under_loss(0.1, 0.0, 7)) is Decision.SLOWER, "the repetition has three pairs"
+    assert decided(*under_loss(0.1, 0.0)) is Decision.CONFIRMED
+
+
+@pytest.mark.parametrize(
+    ("suspect", "control"),
+    [
+        (None, None),  # a platform that does not tell
+        (0.1, None),
+        (0.02, 0.0),  # what a line loses by itself
+        (0.1, 0.05),  # the control loses half as much: the line's
+        (0.0, 0.1),
+    ],
+)
+def test_without_losses_of_their_own_they_are_not(suspect: float | None, control: float | None) -> None:
+    assert decided(*under_loss(suspect, control)) is Decision.NOT_REPEATED
+
+
+def test_losses_of_the_first_pairs_alone_accuse_nobody() -> None:
+    """The first pairs were gone on with for being slow: only fresh ones show that their losses were no accident."""
+    first, fresh = under_loss(0.1, 0.0)[:FIRST_LUCKY], under_loss(0.01, 0.01)[FIRST_LUCKY:]
+    assert decided(*first, *fresh) is Decision.NOT_REPEATED
+
+
+def test_losses_in_one_direction_by_chance_are_not_enough() -> None:
+    """In one pair of eight the control lost more by as much: as probable as 2 in 256 by chance, or as 9."""
+    found = under_loss(0.08, 0.0)
+    assert decided(*found[:-1], lossy(0.2, 0.0, 0.02, again=True)) is Decision.CONFIRMED
+    assert decided(*found[:-2], *[lossy(0.2, 0.0, 0.08, again=True)] * 2) is not Decision.CONFIRMED
+
+
+def test_losses_that_slow_nothing_are_not_called_throttling_nor_ok() -> None:
+    found = [lossy(ratio, 0.1, 0.0, again=False) for ratio in (0.9, 1.0, 0.95, 0.9)]
+    assert decided(*found) is Decision.OPEN
+    assert decided(*found, *found) is Decision.UNDECIDED
