@@ -148,7 +148,7 @@ CHECKS: tuple[Check, ...] = (
         enough=_done,
         inputs=hosts_and_services,
         needs=("reach", "tls"),
-        seconds=15.0,
+        seconds=24.0,  # over a satellite a step takes 2.5 s, and eight routers six of them
         max_bytes=120_000,
         when=hops_verdict.wanted,
     ),

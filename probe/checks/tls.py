@@ -25,7 +25,8 @@ HTTPS_PORT = 443
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """`target`: the name at its own addresses, failures repeated. The other arms are filled only after a failure there.
+    """`target`: the name at its own addresses, failures repeated; first what the dns check saw at one that has accepted
+    nothing since. The other arms are filled only after a failure there.
 
     `neutral`: a neutral name at the same address. `nameless`: no SNI at the same address. `foreign_neutral`: at a
     control's address its own name, verified, and then names that it does not serve, unverified (`verified_name` None).
@@ -47,8 +48,9 @@ async def gather(ctx: Context[Evidence]) -> Evidence:
     hostname = host_of(ctx.input)
     if not hostname or is_literal(hostname):
         raise CannotRun(ProblemReason.NOTHING_TO_MEASURE, stage="tls", detail="an address has no name to send")
-    endpoints = _endpoints(ctx, hostname)
-    target = await side_by_side(_shake_hand(ctx, e, hostname, hostname, HANDSHAKE_SECONDS) for e in endpoints)
+    endpoints, cut = _endpoints(ctx, hostname)
+    made = await side_by_side(_shake_hand(ctx, e, hostname, hostname, HANDSHAKE_SECONDS) for e in endpoints)
+    target = (*cut, *made)
     evidence = Evidence(hostname=hostname, target=target, neutral=(), nameless=(), foreign_neutral=(), foreign=())
     failed = [h for h in target if not is_good(h) and h.stage is not TlsStage.CONNECT]
     if not failed:
@@ -72,8 +74,10 @@ def is_good(handshake: TlsHandshake) -> bool:
     return handshake.failure is None and handshake.verify_failure is None
 
 
-def _endpoints(ctx: Context[Evidence], hostname: str) -> tuple[Endpoint, ...]:
-    """Up to `MAX_ADDRESSES` that somebody vouches for and that TCP reaches, both families where there are both."""
+def _endpoints(ctx: Context[Evidence], hostname: str) -> tuple[tuple[Endpoint, ...], tuple[TlsHandshake, ...]]:
+    """Up to `MAX_ADDRESSES` that somebody vouches for and that TCP reaches, both families where there are both; and the
+    handshakes of the dns check that were cut at others: who drops a pair of addresses for a while after a bad name
+    makes them look dead to whoever comes next."""
     known = ctx.prior.get("dns")
     if not isinstance(known, dns.Evidence):
         raise CannotRun(ProblemReason.NO_ADDRESS, stage="tls", detail=f"{hostname} was not resolved")
@@ -83,12 +87,20 @@ def _endpoints(ctx: Context[Evidence], hostname: str) -> tuple[Endpoint, ...]:
         raise CannotRun(ProblemReason.NO_ADDRESS, stage="tls", detail=f"no address of {hostname} is vouched for")
     dead = _dead(ctx.prior.get("reach"))
     alive = [address for address in vouched if address not in dead]
-    if not alive:
+    done = (*known.handshakes, *known.control_handshakes)
+    cut = tuple(h for h in done if h.endpoint.address in vouched and h.endpoint.address in dead and _was_cut(h))
+    if not alive and not cut:
         raise CannotRun(ProblemReason.NO_ADDRESS, stage="tls", detail=f"no address of {hostname} accepts a connection")
     six = [address for address in alive if ":" in address]
     four = [address for address in alive if ":" not in address]
     six = six[: max(MAX_ADDRESSES - len(four), 1)]
-    return tuple(Endpoint(address=a, port=HTTPS_PORT) for a in [*four[: MAX_ADDRESSES - len(six)], *six])
+    chosen = [*four[: MAX_ADDRESSES - len(six)], *six]
+    return tuple(Endpoint(address=a, port=HTTPS_PORT) for a in chosen), cut
+
+
+def _was_cut(handshake: TlsHandshake) -> bool:
+    """Whether it had a connection, and no more."""
+    return handshake.connect.failure is None and handshake.failure is not None and handshake.alert is None
 
 
 def _dead(prior: object) -> set[str]:

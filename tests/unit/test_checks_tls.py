@@ -1,5 +1,7 @@
 """Does the check of TLS change one variable at a time, neutral names first, the target's at a control last?"""
 
+from dataclasses import replace
+
 import pytest
 
 from probe.checks import dns, reach
@@ -97,10 +99,20 @@ async def test_an_address_that_is_punished_for_every_name_leaves_it_to_the_contr
     assert (verdict.rule_ids, verdict.strength) == (("tls.cut_at_control_too",), Strength.LIKELY)
 
 
-async def test_a_pair_of_addresses_that_is_dropped_after_the_name_costs_no_handshake_without_one() -> None:
-    """With 6 s for each connection that does not come, one more would leave none for the control's address."""
+def shaken_by_dns(shaken: TlsHandshake) -> dict[str, object]:
+    """What the earlier checks found where the dns check had shaken hands, and nothing has connected since."""
+    found = prior(ADDRESS, dead=(ADDRESS,))
+    assert isinstance(found["dns"], dns.Evidence)
+    return {**found, "dns": replace(found["dns"], control_handshakes=(shaken,))}
+
+
+@pytest.mark.parametrize("by_dns", [False, True])
+async def test_a_pair_of_addresses_that_is_dropped_after_the_name_costs_no_handshake_without_one(by_dns: bool) -> None:
+    """With 6 s for each connection that does not come, one more would leave none for the control's address. The dns
+    check may have been the first to say the name there."""
     asked: list[str] = []
-    punished: set[str] = set()
+    punished = {ADDRESS} if by_dns else set()
+    earlier = shaken_by_dns(handshake(ADDRESS, failure=Failure.CONNECTION_RESET)) if by_dns else prior(ADDRESS)
 
     def answer(endpoint: Endpoint, name: str | None, verified: str | None) -> TlsHandshake:
         asked.append(name or "")
@@ -111,7 +123,7 @@ async def test_a_pair_of_addresses_that_is_dropped_after_the_name_costs_no_hands
             return handshake(endpoint.address, name, failure=Failure.CONNECTION_RESET)
         return handshake(endpoint.address, name, unverified=verified is None)
 
-    found = await gather(context(ScriptedNet(on_handshake=answer), prior=prior(ADDRESS), seconds=34.0))
+    found = await gather(context(ScriptedNet(on_handshake=answer), prior=earlier, seconds=34.0))
     assert "" not in asked
     assert len(found.foreign) == 2
     assert judge(found).rule_ids == ("tls.shut_out",)
@@ -155,6 +167,8 @@ async def test_a_late_deadline_means_no_accusation() -> None:
 
 
 async def test_without_a_trusted_address_it_cannot_run() -> None:
-    for given in ({}, prior(), prior(ADDRESS, dead=(ADDRESS,))):
+    good = shaken_by_dns(handshake(ADDRESS))
+    unconnected = shaken_by_dns(handshake(ADDRESS, failure=Failure.GENERIC_TIMEOUT, stage=TlsStage.CONNECT))
+    for given in ({}, prior(), prior(ADDRESS, dead=(ADDRESS,)), good, unconnected):
         with pytest.raises(CannotRun):
             await gather(context(censored(), prior=given))
