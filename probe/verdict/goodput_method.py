@@ -44,7 +44,7 @@ FASTEST_AGREE = 0.02  # … or of the fastest three: a limiter's flows may fall 
 COARSE_VARIATION = 0.2  # the same where random loss cannot be it: a few dozen segments are coarse (policed up to .13)
 POLICED_RETRANSMITS = 0.3  # of an upload: policed ones show .4-1.1, lines that lose 10 % .07-.22
 POLICED_SEGMENTS_PER_RTT = 0.5  # a line that loses 10 % moves 1.7-3 segments a round trip; this takes a loss of 30 %
-MAX_LIMIT_SEGMENTS = 10  # a round trip at a policer's line: right up to 7 (2 Mbit/s at 40 ms), far too low from 13 on
+MAX_LIMIT_SEGMENTS = 10  # a round trip, at a policer's line: about what small buckets hold (11 of 16 kB)
 TRACELESS_RTT_GROWTH = 1.5  # paced servers show up to 1.3, shaped flows from 2.9 on, BBR's among them …
 TRACELESS_QUEUE_SECONDS = 0.05  # … or, over a satellite, this much; shaped ones from .08 s on
 
@@ -89,8 +89,8 @@ def limit_bps(flows: Sequence[Transfer], method: Method) -> float | None:
     """A policer's or shaper's own rate, in bit/s on the wire; None where the method has none.
 
     A policer's is the line that bounds its curve: a fit through the curve is tilted by each pause. A shaper's curve has
-    none, and the fit is finer. A policed flow that moves much in each round trip is still making good its losses when
-    the transfer ends: its line is TCP's own (half of a limit of 10 Mbit/s at 40 ms, a fifth of 1.4 Mbit/s at 600 ms).
+    none, and the fit is finer. A policed flow that moves more in each round trip than the bucket holds cannot use the
+    rate: its line is then half of a limit of 10 Mbit/s at 40 ms, a fifth of 1.4 Mbit/s at 600 ms (bucket 16 kB).
     """
     if method is Method.SHAPED:
         return _median(slope_bps, flows)
