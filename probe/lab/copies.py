@@ -8,6 +8,7 @@ A copy keeps nothing of the process it came from but its memory: no descriptor t
 interrupt, none of the clean-up that the other has still to do.
 """
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -173,7 +174,11 @@ def start_program(
         sys.argv = [PROGRAM, *arguments]
         runpy.run_module(PROGRAM, run_name="__main__", alter_sys=True)
 
-    return start_copy(program, standard=standard)
+    copy = start_copy(program, standard=standard)
+    if own_group:
+        with contextlib.suppress(OSError):  # it has ended
+            os.setpgid(copy.pid, copy.pid)  # here as well: who kills the group now must find it
+    return copy
 
 
 def end_with_parent(number: signal.Signals) -> None:

@@ -7,11 +7,10 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.lab.test_path import CHECKOUT, CLIENT, clean_environment, command_lines, until
+from tests.lab.test_path import CHECKOUT, CLIENT, clean_environment, kill_an_owner
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
 
@@ -102,16 +101,7 @@ with Lab(copies=True) as lab:
     print(lab.directory, flush=True)
     lab.run(["sleep", "62.75"], timeout=60)
 """
-    owner = subprocess.Popen([sys.executable, "-c", START + code], stdout=subprocess.PIPE, text=True)
-    assert owner.stdout is not None
-    directory = owner.stdout.readline().strip()
-    begun = until(lambda: any("62.75" in line for line in command_lines()))
-    owner.kill()
-    owner.wait()
-    owner.stdout.close()
-    assert begun
-    assert until(lambda: not any(line.startswith("sleep 62.75") for line in command_lines()))
-    assert until(lambda: not Path(directory).exists())
+    kill_an_owner(START + code, asleep="sleep 62.75")
 
 
 def test_an_ordinary_user_can_start_it() -> None:

@@ -244,22 +244,30 @@ def test_a_program_past_its_time_is_killed(lab: Lab) -> None:
 
 def test_nothing_outlives_a_killed_owner() -> None:
     """The process that made a lab is killed with -9: its processes and files are gone soon after."""
-    code = (
+    directory = kill_an_owner(
         "import sys; from probe.lab.session import Lab\n"
         "with Lab() as lab:\n"
         "    print(lab.directory, flush=True)\n"
-        "    lab.run(['sleep', '61.25'], timeout=60)\n"
+        "    lab.run(['sleep', '61.25'], timeout=60)\n",
+        asleep="sleep 61.25",
     )
+    assert until(lambda: not any(directory in line for line in command_lines()))
+
+
+def kill_an_owner(code: str, *, asleep: str) -> str:
+    """Kill a process that made a lab, tells its directory, and sleeps in it: that neither sleeper nor directory outlive
+    it is asserted. The directory."""
     owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
     directory = owner.stdout.readline().strip()
-    started = until(lambda: any("61.25" in line for line in command_lines()))
+    begun = until(lambda: any(line.startswith(asleep) for line in command_lines()))
     owner.kill()
     owner.wait()
     owner.stdout.close()
-    assert started
-    assert until(lambda: not any(directory in line or "61.25" in line for line in command_lines()))
+    assert begun
+    assert until(lambda: not any(line.startswith(asleep) for line in command_lines()))
     assert until(lambda: not Path(directory).exists())
+    return directory
 
 
 def command_lines() -> list[str]:
