@@ -32,7 +32,7 @@ SHAPED_RTT_GROWTH = 1.8  # a queue of this flow's own; clean, lossy and policed 
 SHAPED_QUEUE_SECONDS = 0.1  # … or this much: on a satellite's 0.6 s a full queue of 0.3 s adds a fifth to a half
 SHAPED_PAUSE_SEGMENTS = 1.3  # a backlog leaves no pause: measured .8-1.1, policed at the same rates 1.6-13
 DEEP_QUEUE_SECONDS = 0.3  # behind a queue that deep, which no policed flow showed (up to .15 s) …
-DEEP_PAUSE_SEGMENTS = 2.0  # … the end of slow start leaves a longer one (measured up to 1.8)
+DEEP_PAUSE_SEGMENTS = 2.0  # … the end of slow start leaves a longer one (measured up to 1.8); any where none is lost
 PAUSE_SAMPLES = 1.0  # … and what arrives between two samples is no pause
 SHAPED_VARIATION = 0.05  # of slopes between transfers (measured up to .036, mostly below .01)
 MAX_LOSSLESS_HOLES = 0.0  # median per download: without a queue to be seen, only an even rate without any loss …
@@ -119,10 +119,11 @@ def _is_shaped(flows: Sequence[Transfer], lost: float) -> bool:
     if pause is None or grain is None or varied is None:
         return False
     growth, seconds = _median(rtt_growth, flows) or 1.0, _median(rtt_growth_seconds, flows) or 0.0
-    allowed = DEEP_PAUSE_SEGMENTS if seconds >= DEEP_QUEUE_SECONDS else SHAPED_PAUSE_SEGMENTS
+    queued = growth >= SHAPED_RTT_GROWTH or seconds >= SHAPED_QUEUE_SECONDS
+    deep = seconds >= DEEP_QUEUE_SECONDS or (queued and not lost)
+    allowed = DEEP_PAUSE_SEGMENTS if deep else SHAPED_PAUSE_SEGMENTS
     if pause > allowed + PAUSE_SAMPLES * grain or varied > SHAPED_VARIATION:
         return False
-    queued = growth >= SHAPED_RTT_GROWTH or seconds >= SHAPED_QUEUE_SECONDS
     return queued or lost <= (MAX_LOSSLESS_RETRANSMITS if _is_upload(flows) else MAX_LOSSLESS_HOLES)
 
 
