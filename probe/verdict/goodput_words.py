@@ -7,6 +7,7 @@ from statistics import median
 
 from probe.checks.goodput.evidence import Arm
 from probe.model.observations import Direction
+from probe.stats.curves import elapsed_seconds
 from probe.verdict.goodput_facts import DirectionFacts, public
 from probe.verdict.goodput_method import limit_bps, method_of
 
@@ -113,8 +114,10 @@ def unmeasured(f: DirectionFacts) -> str:
 
 
 def alike(f: DirectionFacts) -> str:
-    seen = public(f).detectable_ratio
+    seen, watched = public(f).detectable_ratio, [elapsed_seconds(t) for t in f.shown.suspects]
     reach = f"; a limit to {seen:.2f} of that or less would have been seen" if seen else ""
+    if reach and watched:
+        reach += f", had it been there for the {median(watched):.1f} s of a transfer"
     return f"{_direction(f)} not slowed: {_figures(f)}{reach}"
 
 
