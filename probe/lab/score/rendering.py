@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from probe.lab.scenarios.holding import Aspect
+from probe.lab.score.claims import Claim
 from probe.lab.score.intervals import Rate
 from probe.lab.score.spread import Errors, Spread
 from probe.lab.score.tables import Score, Wrong
@@ -59,6 +60,7 @@ def as_markdown(heading: Heading, score: Score, *, figure: str = "") -> str:
     if figure:
         parts.append(f"![False alarms and misses by family and line, with 95 % intervals]({figure})")
     parts += [
+        _claims(score),
         _rates(score),
         _shares(score),
         _promises(score),
@@ -94,6 +96,33 @@ def _head(heading: Heading, score: Score) -> str:
             "one run are not independent; where nothing or everything hits, each run counts once.",
         ]
     )
+
+
+def _claims(score: Score) -> str:
+    rows = [
+        (
+            claim.words,
+            f"{'≥' if claim.at_least else '≤'} {_share(claim.bound)} %",
+            _rate(claim.measured),
+            _basis(claim.measured),
+            str(claim.wanted_trials),
+            _kept(claim),
+        )
+        for claim in score.claims
+        if score.trials
+    ]
+    note = (
+        "What is promised of the verdicts, and what these runs say of it. Found: `blocked` or `throttled`, or what the "
+        "scenario allows instead. Kept: the measured rate is within the bound; the interval says how sure that is."
+    )
+    return _section("What is promised", note, ("promise", "bound", "measured", "basis", "trials wanted", ""), rows)
+
+
+def _kept(claim: Claim) -> str:
+    if claim.kept is None:
+        return "not tried"
+    words = "kept" if claim.kept else "**broken**"
+    return words if claim.enough else f"{words}, of too few"
 
 
 def _rates(score: Score) -> str:

@@ -49,10 +49,9 @@ def shares_of(trials: Sequence[Trial]) -> tuple[ShareRates, ...]:
     """By line, then by share."""
     groups: dict[tuple[str, float], list[Trial]] = defaultdict(list)
     for run, target in trials:
-        limited = [_share_of_line(run, target, way) for way in target.truth.directions]
-        known = [share for share in limited if share is not None]
-        if known and target.accusation_wanted:
-            share = next((share for share in LIMIT_SHARES if min(known) <= share), LIMIT_SHARES[-1])
+        least = least_share(run, target)
+        if least is not None and target.accusation_wanted:
+            share = next((share for share in LIMIT_SHARES if least <= share), LIMIT_SHARES[-1])
             groups[run.key.profile, share].append((run, target))
     return tuple(
         ShareRates(profile=profile, share=share, found=rate(group, lambda _: True, lambda t: t.accused))
@@ -72,6 +71,12 @@ def promises_of(trials: Sequence[Trial]) -> tuple[Promise, ...]:
             if share is not None and figures is not None and figures.detectable_ratio is not None:
                 groups[run.key.profile].append((int(share < figures.detectable_ratio), 1))
     return tuple(Promise(profile=profile, broken=clustered(group)) for profile, group in sorted(groups.items()))
+
+
+def least_share(run: RunRecord, target: TargetRecord) -> float | None:
+    """What a rate limit leaves of the line in the direction that is limited most; None where there is none."""
+    shares = (_share_of_line(run, target, way) for way in target.truth.directions)
+    return min((share for share in shares if share is not None), default=None)
 
 
 def _share_of_line(run: RunRecord, target: TargetRecord, way: Direction) -> float | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from probe.lab.path import PROFILES
 from probe.lab.scenarios.base import Family
 from probe.lab.scenarios.holding import STALL_TOLERANCE_BYTES, Aspect
+from probe.lab.score.claims import LIMIT_ERROR, Claim, claims_of
 from probe.lab.score.confusion import (
     ALL,
     AspectRates,
@@ -26,8 +27,6 @@ from probe.lab.score.record import RunRecord
 from probe.lab.score.shares import Promise, ShareRates, promises_of, rate, shares_of
 from probe.lab.score.spread import Errors, Spending, Spread, errors_of, spread_of
 from probe.model.results import State
-
-LIMIT_ERROR = 0.05  # share of the true rate: what is promised of the median, for limits up to 2 Mbit/s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +99,7 @@ class Score:
 
     runs: int
     trials: int
+    claims: tuple[Claim, ...]
     rates: tuple[Rates, ...]
     shares: tuple[ShareRates, ...]
     promises: tuple[Promise, ...]
@@ -122,6 +122,7 @@ def score(records: Sequence[RunRecord]) -> Score:
     return Score(
         runs=len(valid),
         trials=len(trials),
+        claims=claims_of(trials),
         rates=_rates(trials),
         shares=shares_of(trials),
         promises=promises_of(trials),
