@@ -3,8 +3,8 @@
 from functools import partial
 
 from probe.lab.path import DSL, HOME, WIFI, PathProfile
-from probe.lab.scenarios.base import CLEAN, Family, Scenario, Setup, Truth
-from probe.lab.score.plan import RETRIES, Wish, again, cells, order, remaining
+from probe.lab.scenarios.base import CLEAN, Family, Scenario, Setup, Truth, all_scenarios
+from probe.lab.score.plan import OWN_TRIALS, RETRIES, USUAL_LINE, Wish, again, cells, order, remaining
 from probe.lab.score.record import Key
 from probe.lab.world import small_internet
 from probe.model.results import State
@@ -103,3 +103,8 @@ def test_a_valid_repetition_ends_it() -> None:
     repetition = again(job.key)
     assert repetition is not None
     assert remaining([job], [run(key=job.key, disturbed=True), run(key=repetition)]) == ()
+
+
+def test_what_is_promised_of_one_scenario_gets_its_own_trials() -> None:
+    planned = {(c.scenario.name, c.profile): c.runs * c.trials_per_run for c in cells(all_scenarios(), Wish())}
+    assert all(planned[name, USUAL_LINE] >= wanted for name, wanted in OWN_TRIALS.items())

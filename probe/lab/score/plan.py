@@ -23,14 +23,14 @@ SLOW_LINES = ("satellite", "narrow", "edge", "dsl", "bufferbloat")  # a run take
 SLOW_SHARE = 0.3  # of the trials of other lines, on those
 # Trials of a family on the usual line and on each other: where 99.5 % is claimed they come to about 600 together, which
 # without a miss bound the misses at 0.5 % (rule of three); 200 elsewhere, 1.5 %. Those without interference,
-# bystanders among them, come to more than 3,000 on home lines. All of it is what two cores can do in some three hours.
+# bystanders among them, come to more than 3,000 on home lines. All of it is what two cores can do in two hours.
 TRIALS: Mapping[Family, tuple[int, int]] = {
     Family.DNS: (400, 100),
     Family.ADDRESS: (400, 100),
     Family.TLS: (400, 100),
     Family.HTTP: (400, 100),
     Family.QUIC: (60, 30),
-    Family.THROTTLING: (420, 120),
+    Family.THROTTLING: (480, 160),
     Family.STALL: (200, 30),
     Family.PARTIAL: (200, 30),
     Family.LINES: (300, 24),
@@ -38,6 +38,12 @@ TRIALS: Mapping[Family, tuple[int, int]] = {
     Family.RESOLVERS: (100, 30),
     Family.CONTROLS: (100, 30),
     Family.VANTAGE: (100, 30),
+}
+# Scenarios of which something is promised by themselves (`probe.lab.score.claims`), on the usual line.
+OWN_TRIALS: Mapping[str, int] = {
+    "policed-to-a-quarter": 200,
+    "throttled-nine-of-ten-flows": 200,
+    "throttled-half-of-flows": 200,
 }
 QUICK_RUNS = 2
 MOST_RUNS = 400  # of one scenario on one line: a family of few scenarios must not take all the time
@@ -95,11 +101,16 @@ def cells(scenarios: Iterable[Scenario], wish: Wish) -> tuple[Cell, ...]:
         Cell(
             scenario=scenario,
             profile=profile,
-            runs=wish.runs or runs_for(scenario.family, profile, each=trials[scenario.family, profile]),
+            runs=wish.runs or _runs(scenario, profile, each=trials[scenario.family, profile]),
             trials_per_run=len(setup.truths),
         )
         for scenario, profile, setup in chosen
     )
+
+
+def _runs(scenario: Scenario, profile: str, *, each: int) -> int:
+    own = OWN_TRIALS.get(scenario.name, 0) if profile == USUAL_LINE else 0
+    return max(own, runs_for(scenario.family, profile, each=each))
 
 
 def counting_trials(family: Family, setup: Setup) -> int:
