@@ -75,9 +75,9 @@ def is_good(handshake: TlsHandshake) -> bool:
 
 
 def _endpoints(ctx: Context[Evidence], hostname: str) -> tuple[tuple[Endpoint, ...], tuple[TlsHandshake, ...]]:
-    """Up to `MAX_ADDRESSES` that somebody vouches for and that TCP reaches, both families where there are both; and the
-    handshakes of the dns check that were cut at others: who drops a pair of addresses for a while after a bad name
-    makes them look dead to whoever comes next."""
+    """Up to `MAX_ADDRESSES` that somebody vouches for and that TCP reaches, both families where there are both. Where
+    none is left, the handshakes of the dns check that were cut at them: who drops a pair of addresses for a while after
+    a bad name makes it look dead to whoever comes next."""
     known = ctx.prior.get("dns")
     if not isinstance(known, dns.Evidence):
         raise CannotRun(ProblemReason.NO_ADDRESS, stage="tls", detail=f"{hostname} was not resolved")
@@ -88,7 +88,9 @@ def _endpoints(ctx: Context[Evidence], hostname: str) -> tuple[tuple[Endpoint, .
     dead = _dead(ctx.prior.get("reach"))
     alive = [address for address in vouched if address not in dead]
     done = (*known.handshakes, *known.control_handshakes)
-    cut = tuple(h for h in done if h.endpoint.address in vouched and h.endpoint.address in dead and _was_cut(h))
+    good = {h.endpoint.address for h in done if is_good(h)}
+    mute = [] if alive else [address for address in vouched if address not in good]
+    cut = tuple(h for h in done if h.endpoint.address in mute and _was_cut(h))
     if not alive and not cut:
         raise CannotRun(ProblemReason.NO_ADDRESS, stage="tls", detail=f"no address of {hostname} accepts a connection")
     six = [address for address in alive if ":" in address]

@@ -32,7 +32,9 @@ SHAPED_RTT_GROWTH = 1.8  # a queue of this flow's own; clean, lossy and policed 
 SHAPED_QUEUE_SECONDS = 0.1  # … or this much: on a satellite's 0.6 s a full queue of 0.3 s adds a fifth to a half
 SHAPED_PAUSE_SEGMENTS = 1.3  # a backlog leaves no pause: measured .8-1.1, policed at the same rates 1.6-13
 DEEP_QUEUE_SECONDS = 0.3  # behind a queue that deep, which no policed flow showed (up to .15 s) …
-DEEP_PAUSE_SEGMENTS = 2.0  # … the end of slow start leaves a longer one (measured up to 1.8); any where none is lost
+DEEP_PAUSE_SEGMENTS = (
+    2.0  # … the end of slow start leaves a longer one (measured up to 1.8); on a long way any, if lossless
+)
 PAUSE_SAMPLES = 1.0  # … and what arrives between two samples is no pause
 SHAPED_VARIATION = 0.05  # of slopes between transfers (measured up to .036, mostly below .01)
 MAX_LOSSLESS_HOLES = 0.0  # median per download: without a queue to be seen, only an even rate without any loss …
@@ -120,7 +122,9 @@ def _is_shaped(flows: Sequence[Transfer], lost: float) -> bool:
         return False
     growth, seconds = _median(rtt_growth, flows) or 1.0, _median(rtt_growth_seconds, flows) or 0.0
     queued = growth >= SHAPED_RTT_GROWTH or seconds >= SHAPED_QUEUE_SECONDS
-    deep = seconds >= DEEP_QUEUE_SECONDS or (queued and not lost)
+    deep = seconds >= DEEP_QUEUE_SECONDS or (
+        seconds >= SHAPED_QUEUE_SECONDS and growth < SHAPED_RTT_GROWTH and not lost
+    )
     allowed = DEEP_PAUSE_SEGMENTS if deep else SHAPED_PAUSE_SEGMENTS
     if pause > allowed + PAUSE_SAMPLES * grain or varied > SHAPED_VARIATION:
         return False

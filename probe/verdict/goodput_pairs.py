@@ -105,9 +105,10 @@ def tally(pairs: Sequence[Pair], *, if_answers_differ: Outcome | None = None) ->
     """Add up the pairs of one comparison.
 
     `if_answers_differ` says what it means that the arms were answered with different classes of status: between two
-    names at one server that one of them is not served; between two servers nothing.
+    names at one server that one of them is not served; between two servers nothing, nor do their ways' losses.
     """
-    usable = [measured(p) for p in pairs if p.is_usable]
+    same_way = if_answers_differ is not None
+    usable = [measured(p, losses=same_way) for p in pairs if p.is_usable]
     middle = is_quiet(usable)
     return Tally(
         pairs=tuple(pairs),
@@ -146,8 +147,8 @@ def _unserved(pairs: Sequence[Pair]) -> Outcome | None:
     return None
 
 
-def measured(pair: Pair) -> Measured:
-    """A usable pair in numbers."""
+def measured(pair: Pair, *, losses: bool = True) -> Measured:
+    """A usable pair in numbers; `losses`: with what either flow lost."""
     assert pair.suspect is not None
     assert pair.control is not None
     return Measured(
@@ -157,8 +158,8 @@ def measured(pair: Pair) -> Measured:
         control_whole_bps=whole_bps(pair.control),
         calm=not pair.is_disturbed,
         again=pair.phase is Phase.CONFIRM,
-        suspect_loss=_lost_share(pair.suspect),
-        control_loss=_lost_share(pair.control),
+        suspect_loss=_lost_share(pair.suspect) if losses else None,
+        control_loss=_lost_share(pair.control) if losses else None,
     )
 
 

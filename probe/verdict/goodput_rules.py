@@ -117,8 +117,8 @@ RULES: tuple[Rule[DirectionFacts], ...] = (
         lambda f: f.accused and _at_target(f),
         State.THROTTLED,
         words.slower,
-        "At the target's own address its name is slower than a neutral name, in every pair and again in a repetition "
-        "with fresh flows. Only the name differed.",
+        "At the target's own address its name is slower than a neutral name, and again in a repetition with fresh "
+        "flows. Only the name differed.",
         strength=Strength.CONFIRMED,
         mechanisms=lambda _: (Mechanism.TLS_THROTTLE_SNI,),
     ),
@@ -127,8 +127,8 @@ RULES: tuple[Rule[DirectionFacts], ...] = (
         lambda f: f.accused,
         State.THROTTLED,
         words.slower,
-        "At a control's address the target's name is slower than the control's own, in every pair and again in a "
-        "repetition with fresh flows. Only the name differed; the target's server refuses neutral names.",
+        "At a control's address the target's name is slower than the control's own, and again in a repetition with "
+        "fresh flows. Only the name differed; the target's server refuses neutral names.",
         strength=Strength.CONFIRMED,
         mechanisms=lambda _: (Mechanism.TLS_THROTTLE_SNI,),
     ),

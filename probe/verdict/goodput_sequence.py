@@ -53,6 +53,7 @@ MIN_LOSS_APART = 0.025  # median over all pairs, and over those of the repetitio
 MAX_CONTROL_LOSS = 1 / 3  # … and the control's median at most this part of the suspect's
 MAX_LOSSY_LOG_RATIO = -0.6  # of the mean of all pairs, with `MAX_MEDIAN_RATIO` for their median
 # As fast.
+MIN_FASTER_RATIO = 1.25  # a name that is so much faster may lose more: it fills the queue
 MIN_EQUAL_RATIO = 0.8  # a pair with at least this says "not slower" (feasibility §0, step 4) …
 MIN_EQUAL_WHOLE_RATIO = 0.25  # … unless the whole transfer, latency included, was this much slower
 EQUAL_PAIRS = 2  # so many such pairs end a series
@@ -184,6 +185,8 @@ def _clears(calm: Sequence[Measured], repeated: Sequence[float]) -> bool:
     never makes this true."""
     if is_quiet(calm) or len(repeated) < CLEARING_AGAIN_PAIRS or sum(p.is_alike for p in calm if p.again) < EQUAL_PAIRS:
         return False
+    if _loses_more(calm):
+        return False
     everything = fmean(p.log_ratio for p in calm)
     return fmean(repeated) >= MIN_CLEARING_AGAIN_LOG_RATIO and everything >= GIVE_UP_LOG_RATIO
 
@@ -191,7 +194,7 @@ def _clears(calm: Sequence[Measured], repeated: Sequence[float]) -> bool:
 def _is_equal(calm: Sequence[Measured]) -> bool:
     """Two pairs alike and none apart; on a line that is not calm the mean decides as well. No flow that loses more than
     its control is as fast for having been lucky so far. Slowing a suspect never makes this true."""
-    if _loses_more(calm):
+    if _loses_more(calm) and median(p.ratio for p in calm) < MIN_FASTER_RATIO:
         return False
     alike = sum(p.is_alike for p in calm)
     apart = sum(p.is_apart for p in calm)
@@ -259,13 +262,18 @@ def _sum_agrees(calm: Sequence[Measured]) -> bool:
 
 def _losses_agree(calm: Sequence[Measured]) -> bool:
     """Any line: the suspect's flows lose more than their controls, of all pairs and of those of the repetition, by
-    chance hardly, and are slower on the whole; some may be as fast."""
-    again = [p for p in calm if p.again]
-    if len(calm) < POOLED_PAIRS or len(again) < LOSSY_AGAIN_PAIRS:
+    chance hardly, and are slower on the whole; some may be as fast. By chance over pairs, and over flows as well: one
+    flow in two of either arm may take a path that loses packets."""
+    known = [p for p in calm if p.loss_apart is not None]
+    again = [p for p in known if p.again]
+    if len(known) < POOLED_PAIRS or len(again) < LOSSY_AGAIN_PAIRS:
         return False
     if not (_is_slowed_by_losses(calm) and _loses_more(again)):
         return False
-    return sign_flip_probability([-(p.loss_apart or 0.0) for p in calm]) <= MAX_SIGN_PROBABILITY
+    if sign_flip_probability([-(p.loss_apart or 0.0) for p in known]) > MAX_SIGN_PROBABILITY:
+        return False
+    suspects, controls = [p.suspect_loss or 0.0 for p in known], [p.control_loss or 0.0 for p in known]
+    return rank_probability(controls, suspects) <= MAX_RANK_PROBABILITY
 
 
 def _is_slowed_by_losses(calm: Sequence[Measured]) -> bool:
@@ -275,12 +283,12 @@ def _is_slowed_by_losses(calm: Sequence[Measured]) -> bool:
 
 
 def _loses_more(calm: Sequence[Measured]) -> bool:
-    """Whether the suspect's flows lose far more, as far as these pairs show."""
-    apart = [p.loss_apart for p in calm]
-    known = [share for share in apart if share is not None]
-    if not known or len(known) < len(apart) or median(known) < MIN_LOSS_APART:
+    """Whether the suspect's flows lose far more, as far as these pairs tell."""
+    known = [p for p in calm if p.loss_apart is not None]
+    if not known or median(p.loss_apart or 0.0 for p in known) < MIN_LOSS_APART:
         return False
-    return median(p.control_loss or 0.0 for p in calm) <= MAX_CONTROL_LOSS * median(p.suspect_loss or 0.0 for p in calm)
+    usual = median(p.suspect_loss or 0.0 for p in known)
+    return median(p.control_loss or 0.0 for p in known) <= MAX_CONTROL_LOSS * usual
 
 
 def _far_apart(calm: Sequence[Measured]) -> bool:

@@ -99,11 +99,11 @@ async def test_an_address_that_is_punished_for_every_name_leaves_it_to_the_contr
     assert (verdict.rule_ids, verdict.strength) == (("tls.cut_at_control_too",), Strength.LIKELY)
 
 
-def shaken_by_dns(shaken: TlsHandshake) -> dict[str, object]:
+def shaken_by_dns(*shaken: TlsHandshake, alive: tuple[str, ...] = ()) -> dict[str, object]:
     """What the earlier checks found where the dns check had shaken hands, and nothing has connected since."""
-    found = prior(ADDRESS, dead=(ADDRESS,))
+    found = prior(ADDRESS, *alive, dead=(ADDRESS,))
     assert isinstance(found["dns"], dns.Evidence)
-    return {**found, "dns": replace(found["dns"], control_handshakes=(shaken,))}
+    return {**found, "dns": replace(found["dns"], control_handshakes=shaken)}
 
 
 @pytest.mark.parametrize("by_dns", [False, True])
@@ -155,6 +155,12 @@ async def test_addresses_that_tcp_did_not_reach_are_left_out() -> None:
     assert [call[1] for call in net.calls] == [SECOND_ADDRESS]
 
 
+async def test_what_dns_saw_at_a_dead_address_is_left_out_where_another_lives() -> None:
+    net, cut = ScriptedNet(), handshake(ADDRESS, failure=Failure.CONNECTION_RESET)
+    found = await gather(context(net, prior=shaken_by_dns(cut, alive=(SECOND_ADDRESS,))))
+    assert [h.endpoint.address for h in found.target] == [SECOND_ADDRESS]
+
+
 async def test_a_control_at_the_targets_own_address_is_no_control() -> None:
     net = censored()
     found = await gather(context(net, prior=prior(ADDRESS, CONTROL_ADDRESS)))
@@ -167,7 +173,7 @@ async def test_a_late_deadline_means_no_accusation() -> None:
 
 
 async def test_without_a_trusted_address_it_cannot_run() -> None:
-    good = shaken_by_dns(handshake(ADDRESS))
+    good = shaken_by_dns(handshake(ADDRESS, failure=Failure.CONNECTION_RESET), handshake(ADDRESS))
     unconnected = shaken_by_dns(handshake(ADDRESS, failure=Failure.GENERIC_TIMEOUT, stage=TlsStage.CONNECT))
     for given in ({}, prior(), prior(ADDRESS, dead=(ADDRESS,)), good, unconnected):
         with pytest.raises(CannotRun):

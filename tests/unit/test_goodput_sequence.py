@@ -187,10 +187,23 @@ def test_losses_of_the_first_pairs_alone_accuse_nobody() -> None:
 
 
 def test_losses_in_one_direction_by_chance_are_not_enough() -> None:
-    """In one pair of eight the control lost more by as much: as probable as 2 in 256 by chance, or as 9."""
+    """One flow in two of either arm takes a path that loses: in one pair of eight it was the control's alone."""
     found = under_loss(0.08, 0.0)
-    assert decided(*found[:-1], lossy(0.2, 0.0, 0.02, again=True)) is Decision.CONFIRMED
-    assert decided(*found[:-2], *[lossy(0.2, 0.0, 0.08, again=True)] * 2) is not Decision.CONFIRMED
+    assert decided(*found) is Decision.CONFIRMED
+    assert decided(*found[:-1], lossy(0.2, 0.0, 0.08, again=True)) is not Decision.CONFIRMED
+    both_lose = [lossy(p.ratio, 0.1, 0.12 if number % 3 == 0 else 0.0, again=p.again) for number, p in enumerate(found)]
+    assert decided(*both_lose) is not Decision.CONFIRMED
+
+
+def test_a_flow_whose_losses_are_not_known_is_left_out() -> None:
+    found = under_loss(0.08, 0.0)
+    unknown = lossy(0.1, None, None, again=True)
+    assert decided(*found, unknown) is Decision.CONFIRMED
+    assert decided(*found[:-2], unknown) is not Decision.CONFIRMED
+
+
+def test_a_faster_name_may_lose_more() -> None:
+    assert decided(lossy(2.0, 0.08, 0.0), lossy(2.0, 0.08, 0.0)) is Decision.NOT_SLOWER
 
 
 def test_losses_that_slow_nothing_are_not_called_throttling_nor_ok() -> None:
