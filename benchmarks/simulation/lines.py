@@ -102,6 +102,7 @@ WORSE = (
     replace(HOME_DOWN, name="home, varying rate", late=0.05, slice_sd=0.1, wander_sd=0.5, drops=0.08),
     replace(HOME_DOWN, name="home, 10 % of flows fade", drops=0.1),
     replace(HOME_DOWN, name="home, 25 % of flows fade", drops=0.25),
+    replace(HOME_DOWN, name="home, half of the flows lose 10 %", bad_flows=0.5, bad_loss=0.1),
     replace(MOBILE_DOWN, name="mobile, varying rate", slice_sd=0.1, wander_sd=0.5, drops=0.08),
     replace(WIFI_DOWN, name="Wi-Fi 3 %, varying", loss=0.03, wander_sd=0.3, repeat_loss=0.15, drops=0.03),
 )

@@ -34,7 +34,8 @@ class Line:
     round within a flow, with memory. A share `drops` of the flows, whichever arm, meets a fade of `drop_seconds`.
     `repeat_loss` is the share of losses whose repair waits for a timeout, `reply_seconds` what passes at the server
     before its first byte, `late_rounds` how many rounds of slow start go on before a loss is noticed,
-    `growth_packets` by how much the window grows in each round after one (0.53 in RFC 9438 §4.3).
+    `growth_packets` by how much the window grows in each round after one (0.53 in RFC 9438 §4.3). A share `bad_flows`,
+    whichever arm, takes a path that loses `bad_loss` of its packets besides, as a bad member of a bundle of links does.
     """
 
     name: str
@@ -51,6 +52,8 @@ class Line:
     reply_seconds: float = 0.0
     late_rounds: float = 1.0
     growth_packets: float = 0.53
+    bad_flows: float = 0.0
+    bad_loss: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +106,10 @@ class Weather:
         handshake = self._handshake()
         met = limit is not None and (limit.flows >= 1 or random.random() < limit.flows)
         extra_loss = limit.loss if limit is not None and met else 0.0
+        if line.bad_flows and random.random() < line.bad_flows:
+            extra_loss = 1 - (1 - extra_loss) * (1 - line.bad_loss)
         t, counts, segments = self._rounds(num_bytes, rate_bps, fade, extra_loss)
-        if limit is not None and met and not extra_loss:
+        if limit is not None and met and not limit.loss:
             t, counts = self._limited(t, counts, num_bytes, limit)
             segments = []
         return Flow(handshake_seconds=handshake, t=tuple(t), num_bytes=tuple(counts), segments=tuple(segments))
