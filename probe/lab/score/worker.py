@@ -25,10 +25,11 @@ def main(commit: str, evidence_directory: str) -> None:
     with contextlib.suppress(KeyboardInterrupt):
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started deaf to it
         copies.end_with_parent(signal.SIGINT)
-        copies.import_all()
         for line in sys.stdin.buffer:
             key = msgspec.json.decode(line, type=Key)
-            record = try_out(find(key.scenario), key, Origin(commit=commit), keep=keep)
+            scenario = find(key.scenario)
+            copies.import_all()  # takes its time once
+            record = try_out(scenario, key, Origin(commit=commit), keep=keep)
             sys.stdout.buffer.write(encode_line(record))
             sys.stdout.buffer.flush()
 
