@@ -47,6 +47,12 @@ def test_one_line_below_which_flows_pause_is_a_policers() -> None:
     assert limit_bps(flows, Method.POLICED) == pytest.approx(RATE_BPS, rel=0.02)
 
 
+def test_a_line_that_a_small_bucket_may_have_made_is_no_limit() -> None:
+    """At 40 ms ten segments a round trip are 3 Mbit/s."""
+    assert limit_bps([flow(policed(2e6))] * 5, Method.POLICED) == pytest.approx(2e6, rel=0.02)
+    assert limit_bps([flow(policed(5e6))] * 5, Method.POLICED) is None
+
+
 def test_a_flow_that_falls_short_does_not_hide_the_policer() -> None:
     flows = [flow(policed(rate)) for rate in (400e3, 400e3, 250e3, 400e3, 300e3)]
     assert method_of(flows) is Method.POLICED
