@@ -215,10 +215,11 @@ def _is_slower(first: Sequence[Measured]) -> bool:
     limit = SLOWER_AT.get(min(len(calm), EVEN_PAIRS))
     if limit is not None and is_quiet(first) and max(p.ratio for p in first) <= limit and _apart(first):
         return True
-    if len(calm) >= POOLED_FIRST_PAIRS and _is_slowed_by_losses(calm):
-        return True
+    if len(calm) < POOLED_FIRST_PAIRS:
+        return False
     few_alike = sum(p.is_alike for p in first) <= MAX_POOLED_ALIKE
-    return len(calm) >= POOLED_FIRST_PAIRS and few_alike and fmean(p.log_ratio for p in calm) <= MAX_POOLED_LOG_RATIO
+    added_up = few_alike and fmean(p.log_ratio for p in calm) <= MAX_POOLED_LOG_RATIO
+    return added_up or _is_slowed_by_losses(calm)
 
 
 def _all_agree(pairs: Sequence[Measured]) -> bool:

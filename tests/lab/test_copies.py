@@ -4,13 +4,12 @@ The tests' own process has threads at times, so that a process of one thread mak
 """
 
 import json
-import os
 import subprocess
 import sys
 
 import pytest
 
-from tests.lab.test_path import CHECKOUT, CLIENT, clean_environment, kill_an_owner
+from tests.lab.test_path import kill_an_owner, start_as_an_ordinary_user
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
 
@@ -105,13 +104,7 @@ with Lab(copies=True) as lab:
 
 
 def test_an_ordinary_user_can_start_it() -> None:
-    code = START + "with Lab(copies=True) as lab: print(lab.run(['id', '-u'], timeout=9).stdout)"
-    command = [sys.executable, "-c", code]
-    if os.geteuid() == 0:
-        readable = [sys.base_prefix, sys.prefix, str(CHECKOUT)]
-        command = ["unshare", "--mount", str(CLIENT.with_name("as_nobody.sh")), *readable, "--", *command]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd="/", env=clean_environment())
-    assert (done.stdout.strip(), done.returncode) == ("0", 0), done.stderr
+    start_as_an_ordinary_user(START + "with Lab(copies=True) as lab: print(lab.run(['id', '-u'], timeout=9).stdout)")
 
 
 def test_a_process_of_several_threads_makes_none() -> None:

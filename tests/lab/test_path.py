@@ -291,8 +291,14 @@ def until(condition: Any, seconds: float = 5.0) -> bool:
 
 
 def test_an_ordinary_user_can_start_it() -> None:
-    """As root, a user without rights starts one, in a view of the files in which the interpreter is readable."""
-    code = "from probe.lab.session import Lab\nwith Lab() as lab: print(lab.run(['id', '-u'], timeout=9).stdout)"
+    start_as_an_ordinary_user(
+        "from probe.lab.session import Lab\nwith Lab() as lab: print(lab.run(['id', '-u'], timeout=9).stdout)"
+    )
+
+
+def start_as_an_ordinary_user(code: str) -> None:
+    """Run what prints the lab's user; as root, as a user without rights in a view of the files in which the interpreter
+    is readable. That it works is asserted."""
     command = [sys.executable, "-c", code]
     if os.geteuid() == 0:
         readable = [sys.base_prefix, sys.prefix, str(CHECKOUT)]

@@ -23,7 +23,7 @@ SLOW_LINES = ("satellite", "narrow", "edge", "dsl", "bufferbloat")  # a run take
 SLOW_SHARE = 0.3  # of the trials of other lines, on those
 # Trials of a family on the usual line and on each other: where 99.5 % is claimed they come to about 600 together, which
 # without a miss bound the misses at 0.5 % (rule of three); 200 elsewhere, 1.5 %. Those without interference,
-# bystanders among them, come to more than 3,000 on home lines. All of it is what two cores can do in two hours.
+# bystanders among them, come to more than 3,000 on home lines. All of it is what two cores do in two and a half hours.
 TRIALS: Mapping[Family, tuple[int, int]] = {
     Family.DNS: (400, 100),
     Family.ADDRESS: (400, 100),
